@@ -1,0 +1,50 @@
+# Every target prepares what it needs itself, Debian packages included when root.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help demo test unit check format bench docs lock clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: ## Run trustd on a throw-away hypervisor with three real guests
+	@tools/setup.sh demo
+	@$(PYTHON) -m tests.demo
+
+test: ## Run every test, on real guests too (root)
+	@tools/setup.sh test
+	$(PYTHON) -m pytest
+
+unit: ## Run the tests that need no guest
+	@tools/setup.sh check
+	$(PYTHON) -m pytest -q -m "not lab"
+
+check: ## Format, lint, types, import floors, unit tests
+	@tools/setup.sh check
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) -m pytest -q -m "not lab"
+
+format: ## Format, and mend what the linter can
+	@tools/setup.sh check
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: ## Measure; figures go to build/bench
+	@tools/setup.sh bench
+	$(PYTHON) -m bench
+
+docs: ## Build the documentation into build/docs
+	@tools/setup.sh docs
+	.venv/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "build/docs/index.html"
+
+lock: ## Pin the dependencies anew
+	@tools/setup.sh check
+	tools/lock.sh
+
+clean: ## Remove what the targets made here
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
