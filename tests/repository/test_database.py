@@ -1,0 +1,141 @@
+"""The repository's file: durable, checked, never silently replaced."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+
+import pytest
+
+from trustd.errors import StoreError
+from trustd.repository import Database
+from trustd.repository.migrations import MIGRATIONS
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "trustd.db"
+
+
+@pytest.fixture
+def database(path):
+    database = Database(path)
+    yield database
+    database.close()
+
+
+def add(database, guest, at=1.0):
+    return database.submit(
+        lambda connection: connection.execute(
+            "INSERT INTO transition (at, guest, name, kind, document) VALUES (?, ?, '', '', '')",
+            (at, guest),
+        )
+    )
+
+
+def count(database):
+    with database.reading() as connection:
+        return connection.execute("SELECT count(*) FROM transition").fetchone()[0]
+
+
+def test_file_is_its_owners_alone(database, path):
+    """Nobody but the daemon's user can read what is known of the guests."""
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_writes_of_many_threads_all_arrive(database):
+    """Every submitted work is done, whichever thread it came from."""
+    futures = []
+
+    def submit(number):
+        futures.extend(add(database, f"{number}-{each}") for each in range(50))
+
+    threads = [threading.Thread(target=submit, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for future in futures:
+        future.result(10)
+    assert count(database) == 200
+
+
+def test_failed_work_leaves_nothing_and_hurts_no_other(database):
+    """A work that fails half-way is undone, told to its caller, and the next one succeeds."""
+
+    def half(connection):
+        connection.execute(
+            "INSERT INTO transition (at, guest, name, kind, document) VALUES (1, 'x', '', '', '')"
+        )
+        raise KeyError("half-way")
+
+    with pytest.raises(KeyError):
+        database.write(half)
+    add(database, "next").result(10)
+    assert count(database) == 1
+
+
+def test_full_disk_is_an_error_that_goes_away(database):
+    """While the file cannot grow, writes fail with a StoreError and say so; then they succeed."""
+    database.write(lambda connection: connection.execute("PRAGMA max_page_count = 8"))
+    with pytest.raises(StoreError, match="full"):
+        database.write(
+            lambda connection: connection.execute(
+                "INSERT INTO engine VALUES (1, 0, ?)", (b"x" * 200_000,)
+            )
+        )
+    assert "full" in database.error
+    database.write(lambda connection: connection.execute("PRAGMA max_page_count = 100000"))
+    add(database, "after").result(10)
+    assert database.error == ""
+
+
+def test_what_was_written_is_there_after_reopening(path):
+    """A closed repository opens again with all that was submitted before the close."""
+    first = Database(path)
+    add(first, "a")
+    first.close()
+    second = Database(path)
+    assert count(second) == 1
+    second.close()
+
+
+def test_readers_cannot_write(database):
+    """A reading connection refuses to change anything."""
+    with pytest.raises(StoreError), database.reading() as connection:
+        connection.execute("DELETE FROM transition")
+
+
+def test_damaged_file_is_refused_and_kept(path):
+    """A file that is no sound database is an error that names it, and stays as it is."""
+    database = Database(path)
+    for each in range(500):
+        add(database, f"guest-{each}", at=each)
+    database.close()
+    content = bytearray(path.read_bytes())
+    content[4096 * 2 : 4096 * 3] = b"\xff" * 4096
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"trustd\.db"):
+        Database(path)
+    assert path.read_bytes() == bytes(content)
+
+
+def test_newer_schema_is_refused_and_kept(path):
+    """A repository of a newer trustd is left alone, with a word on what to do."""
+    Database(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StoreError, match="newer trustd"):
+        Database(path)
+
+
+def test_every_table_is_strict(database):
+    """No column takes a value of another type than it declares."""
+    with database.reading() as connection:
+        tables = connection.execute("PRAGMA table_list").fetchall()
+    mine = [row for row in tables if not row[1].startswith("sqlite_")]
+    assert mine
+    assert all(row[5] == 1 for row in mine)

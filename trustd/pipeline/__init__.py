@@ -1,0 +1,1 @@
+"""The line: what the hypervisor says becomes assessments and actions."""

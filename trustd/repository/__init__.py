@@ -1,0 +1,7 @@
+"""The behaviour repository: what trustd learns and does, kept on disk."""
+
+from trustd.repository.database import Database
+from trustd.repository.journal import Entry, Journal
+from trustd.repository.memory import GuestMemory, Memory
+
+__all__ = ["Database", "Entry", "GuestMemory", "Journal", "Memory"]

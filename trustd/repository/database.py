@@ -1,0 +1,137 @@
+"""One SQLite file: one thread writes, any thread reads.
+
+A writer's work runs in a transaction of its own, and is on the disk when its
+future is done (``synchronous=FULL``): what trustd acts on is stored first.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from trustd.errors import StoreError
+from trustd.repository.migrations import MIGRATIONS
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+BUSY_SECONDS = 5.0
+
+
+class Database:
+    """The open repository.
+
+    Args:
+        path: the file; it is made, readable by its owner only, where there is none.
+
+    Raises:
+        StoreError: the file is damaged, newer than this trustd, or cannot be used.
+            It is left as it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._error = ""
+        self._inbox: queue.SimpleQueue[tuple[Work[object], Future[object]] | None] = (
+            queue.SimpleQueue()
+        )
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            self._writer = _connect(path)
+            _prepare(self._writer, path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"{path}: the repository cannot be opened: {error}. Nothing was changed; mend the"
+                " cause, or move the file away to begin without history"
+            ) from error
+        self._thread = threading.Thread(target=self._write, name="repository", daemon=True)
+        self._thread.start()
+
+    @property
+    def error(self) -> str:
+        """Why the last write failed; empty while writes succeed."""
+        return self._error
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Have the writer do ``work`` in a transaction, after all that came before."""
+        future: Future[T] = Future()
+        self._inbox.put((work, future))  # type: ignore[arg-type]  # a future of T
+        return future
+
+    def write(self, work: Work[T], *, deadline: float = BUSY_SECONDS) -> T:
+        """Do ``work`` and wait until it is on the disk.
+
+        Raises:
+            StoreError: it failed, and left nothing behind, or is not done in time.
+        """
+        try:
+            return self.submit(work).result(deadline)
+        except TimeoutError as error:
+            raise StoreError(f"{self.path}: a write took more than {deadline} s") from error
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection of the caller's own that sees one consistent state."""
+        try:
+            with closing(_connect(self.path)) as connection:
+                connection.execute("PRAGMA query_only = ON")
+                yield connection
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Finish what was submitted, then close the file."""
+        self._inbox.put(None)
+        self._thread.join()
+        self._writer.close()
+
+    def _write(self) -> None:
+        while (item := self._inbox.get()) is not None:
+            work, future = item
+            try:
+                with self._writer:
+                    self._writer.execute("BEGIN IMMEDIATE")
+                    result = work(self._writer)
+            except (sqlite3.Error, OSError) as error:
+                self._error = str(error)
+                future.set_exception(StoreError(f"{self.path}: cannot be written: {error}"))
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
+                future.set_exception(error)
+            else:
+                self._error = ""
+                future.set_result(result)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Check the file and bring its schema up to date."""
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise StoreError(
+            f"{path}: the repository is damaged: {verdict}. It was left as it is; restore a backup,"
+            " or move the file away to begin without history"
+        )
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path}: the repository has schema {version}, this trustd knows {len(MIGRATIONS)}. It"
+            " was left as it is; run the newer trustd, or restore a backup"
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN;{script};PRAGMA user_version = {number};COMMIT;")

@@ -1,0 +1,66 @@
+"""What was decided and done, in order: never changed, only added to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from trustd.model import GuestId
+from trustd.repository.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of a guest's band, or one action on it.
+
+    Args:
+        at: epoch seconds.
+        kind: ``band`` or ``action``.
+        document: what was before, what is after, why, in which mode, by which policy.
+    """
+
+    at: float
+    guest: GuestId
+    name: str
+    kind: str
+    document: dict[str, Any]
+
+
+class Journal:
+    """Appends entries, and reads them back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, entries: Iterable[Entry]) -> Future[None]:
+        """Add entries in their order."""
+        rows = [
+            (each.at, each.guest, each.name, each.kind, orjson.dumps(each.document).decode())
+            for each in entries
+        ]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO transition (at, guest, name, kind, document) VALUES (?, ?, ?, ?, ?)",
+                rows,
+            )
+
+        return self._database.submit(work)
+
+    def of(self, guest: GuestId, most: int = 100) -> Sequence[Entry]:
+        """A guest's last entries, newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT at, guest, name, kind, document FROM transition WHERE guest = ?"
+                " ORDER BY id DESC LIMIT ?",
+                (guest, most),
+            ).fetchall()
+        return [
+            Entry(at, GuestId(id_), name, kind, orjson.loads(document))
+            for at, id_, name, kind, document in rows
+        ]
