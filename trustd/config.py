@@ -1,0 +1,178 @@
+"""The daemon's settings: one YAML file, and the environment over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from trustd.documents import Document, Seconds, Strict, did_you_mean, validate
+from trustd.errors import ConfigError, Problem
+
+DEFAULT_PATH = Path("/etc/trustd/trustd.yaml")
+PREFIX = "TRUSTD_"
+NOT_SETTINGS = frozenset({"TRUSTD_CONFIG"})
+"""Words of the environment that are not settings but say where to find them."""
+
+
+class OnStop(StrEnum):
+    """What becomes of narrowed guests when the daemon stops."""
+
+    KEEP = "keep"
+    RESTORE = "restore"
+
+
+class LogFormat(StrEnum):
+    """How log lines look; ``auto`` is ``console`` on a terminal, else ``json``."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _loopback(address: str) -> str:
+    try:
+        if ip_address(address).is_loopback:
+            return address
+    except ValueError:
+        pass
+    raise ValueError("must be a loopback address such as 127.0.0.1 or ::1")
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class HypervisorSettings(Strict):
+    """How the guests are reached.
+
+    Args:
+        uri: libvirt's connection URI.
+        deadline: seconds that reading all guests may take in one tick.
+    """
+
+    uri: Annotated[str, Field(min_length=1)] = "qemu:///system"
+    deadline: Annotated[Seconds, Field(ge=0.1, le=60)] = 1.0
+
+
+class ListenSettings(Strict):
+    """The TCP endpoint for readers; there is no administration over it.
+
+    Args:
+        enabled: whether there is one.
+        address: a loopback address.
+        port: 0 takes a free one.
+    """
+
+    enabled: bool = True
+    address: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9747
+
+
+class CollectorSettings(Strict):
+    """Which collectors run.
+
+    Args:
+        disabled: the names of those that do not.
+    """
+
+    disabled: tuple[str, ...] = ()
+
+
+class LogSettings(Strict):
+    """What is logged, and how.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``.
+    """
+
+    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    format: LogFormat = LogFormat.AUTO
+
+
+class Settings(Strict):
+    """Everything that an administrator sets of the daemon itself.
+
+    Args:
+        interval: seconds between two ticks.
+        policy: the policy file.
+        state: the directory of the behaviour repository.
+        socket: the unix socket.
+        on_stop: whether narrowed guests stay so when the daemon stops.
+        save: seconds between two saves of what was learned; what a guest did is
+            saved at once.
+    """
+
+    hypervisor: HypervisorSettings = HypervisorSettings()
+    interval: Annotated[Seconds, Field(ge=0.5, le=300)] = 5.0
+    policy: AbsolutePath = Path("/etc/trustd/policies/default.yaml")
+    state: AbsolutePath = Path("/var/lib/trustd")
+    socket: AbsolutePath = Path("/run/trustd/trustd.sock")
+    listen: ListenSettings = ListenSettings()
+    collectors: CollectorSettings = CollectorSettings()
+    on_stop: OnStop = OnStop.KEEP
+    save: Annotated[Seconds, Field(ge=1)] = 300.0
+    log: LogSettings = LogSettings()
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the settings file and what the environment says over it.
+
+    ``TRUSTD_HYPERVISOR__URI`` sets ``uri`` in ``hypervisor``, and so on.
+
+    Args:
+        path: the file; None is the default place, where its absence is no error.
+
+    Raises:
+        ConfigError: with every mistake, each at its place.
+    """
+    where = path or DEFAULT_PATH
+    try:
+        text = where.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        if path is not None:
+            raise _unreadable(where, error) from error
+        text = "{}"
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(where, error) from error
+    document = Document.read(text, str(where), ConfigError)
+    unknown: list[Problem] = []
+    for name, value in sorted(environment.items()):
+        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
+            continue
+        keys = name.removeprefix(PREFIX).lower().split("__")
+        if keys[0] in Settings.model_fields:
+            document.override(keys, value, f"environment variable {name}")
+        else:
+            known = (PREFIX + field.upper() for field in Settings.model_fields)
+            message = "is no setting"
+            unknown.append(Problem("environment", 0, 0, name, message, did_you_mean(name, known)))
+
+    def refer(settings: Settings, rest: Document, _written: Document) -> Iterable[Problem]:
+        return (*unknown, *_refer(settings, rest))
+
+    return validate(document, Settings, ConfigError, refer)
+
+
+def _refer(settings: Settings, document: Document) -> Iterable[Problem]:
+    """What no field can check alone."""
+    if settings.hypervisor.deadline >= settings.interval:
+        yield document.problem(
+            ("hypervisor", "deadline"),
+            f"must be shorter than the interval of {settings.interval:g} s",
+            "else one silent guest costs every guest its tick",
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigError:
+    hint = "give another with --config"
+    return ConfigError((Problem(str(path), 0, 0, "", f"cannot be read: {error}", hint),))
