@@ -1,0 +1,504 @@
+"""Decisions: every gate in its order, with its reason and what it takes."""
+
+import pytest
+
+from trustd.model import EffectivePermissions, Mode, ObjectRef
+from trustd.policy import REASONS, decide, effective, explain
+
+WEB = {"app": "web", "tenant": "acme"}
+DB = {"app": "db", "env": "prod"}
+VOLUME = ObjectRef("volume", "/v")
+NET = ObjectRef("network", "lan")
+NOW = 1_000_000.0
+UNTIL = 1_036_800.0
+
+EXCEPTION = """
+exceptions:
+  - {id: CHG-114, subject: {id: g}, actions: [io], object: db-data, floor: trusted,
+     until: 1970-01-13T00:00:00Z, by: ops@example.org, reason: restore drill}
+  - {id: CHG-115, subject: {id: g}, actions: [io], object: db-data, floor: guarded,
+     until: 1970-01-14T00:00:00Z, by: ops@example.org, reason: restore drill}
+"""
+
+
+def ask(
+    policy,
+    action,
+    ref=VOLUME,
+    labels=None,
+    *,
+    guest=WEB,
+    kind="guest",
+    identity="g",
+    band="trusted",
+    at=NOW,
+    **more,
+):
+    return decide(
+        policy,
+        policy.subject(kind, identity, guest),
+        action,
+        policy.target(ref, WEB if labels is None else labels),
+        band=band,
+        at=at,
+        **more,
+    )
+
+
+def reason(*args, **more):
+    return ask(*args, **more).decision.reason
+
+
+def test_a_permit_names_its_role_set_band_mode_and_policy(policy_of):
+    """A permit can be traced to the rule that gave it."""
+    policy = policy_of()
+    decision = ask(policy, "write", band="guarded").decision
+    assert (decision.permit, decision.reason, decision.role) == (True, "permit", "web")
+    assert (decision.band, decision.mode, decision.policy) == (
+        "guarded",
+        Mode.OBSERVE,
+        policy.id,
+    )
+    assert decision.detail == {"object_set": "web-data"}
+
+
+def test_what_is_not_known_is_denied_by_name(policy_of):
+    """Action first, then subject, then type; the band shown is the guest's own."""
+    policy = policy_of()
+    fly = ask(policy, "fly", band="guarded").decision
+    assert (fly.permit, fly.reason, fly.detail) == (False, "unknown-action", {"action": "fly"})
+    assert (fly.band, fly.mode, fly.policy, fly.role) == ("guarded", Mode.OBSERVE, policy.id, "")
+    nobody = decide(policy, None, "read", None, band="guarded", at=0).decision
+    assert (nobody.permit, nobody.reason, nobody.band) == (False, "unknown-subject", "guarded")
+    assert (nobody.detail, nobody.mode) == ({}, Mode.OBSERVE)
+    assert decide(policy, None, "fly", None, band="", at=0).decision.reason == "unknown-action"
+    strange = ask(policy, "read", ObjectRef("tape", "t")).decision
+    assert (strange.permit, strange.reason, strange.detail) == (False, "unknown-type", {})
+    assert policy.subject("host", "h", {}) is None
+
+
+def test_a_band_that_is_not_known_is_the_last(policy_of):
+    """A name from elsewhere gives nothing."""
+    decision = ask(policy_of(), "read", band="excellent").decision
+    assert (decision.reason, decision.band) == ("band-cap", "isolated")
+
+
+def test_roles_come_from_labels_and_nothing_else(policy_of):
+    """Without a fitting rule there is no role; a selector asks for all its labels."""
+    policy = policy_of()
+    assert policy.roles_of(WEB) == ("web",)
+    assert policy.roles_of(DB) == ("db",)
+    assert policy.roles_of({"app": "db"}) == ()
+    assert reason(policy, "read", guest={"app": "mail"}) == "no-role"
+    assert reason(policy, "snapshot") == "no-grant"
+    assert reason(policy, "read", labels={}) == "no-grant"
+
+
+def test_match_compares_labels_of_subject_and_object(policy_of):
+    """Another tenant's volume is refused, and so is one without a tenant."""
+    policy = policy_of()
+    decision = ask(policy, "read", labels={"app": "web", "tenant": "bolt"}).decision
+    assert (decision.permit, decision.reason, decision.role) == (False, "match", "web")
+    assert decision.detail == {
+        "object_set": "web-data",
+        "object_label": "tenant",
+        "label": "tenant",
+    }
+    assert (decision.band, decision.policy) == ("trusted", policy.id)
+    assert reason(policy, "read", labels={"app": "web"}) == "match"
+    assert reason(policy, "read", guest={"app": "web"}, labels={"app": "web"}) == "match"
+
+
+def test_a_user_is_not_measured_and_owns_by_its_id(policy_of):
+    """Users sit in the best band whatever band is passed; $id is the identity."""
+    policy = policy_of()
+    clerk = {"job": "clerk"}
+    mine = {"app": "db", "owner": "ann"}
+    for band in ("trusted", "isolated"):
+        found = ask(
+            policy, "read", labels=mine, guest=clerk, kind="user", identity="ann", band=band
+        ).decision
+        assert (found.permit, found.band) == (True, "trusted")
+    assert reason(policy, "read", labels=mine, guest=clerk, kind="user", identity="bob") == "match"
+    unknown = ask(policy, "fly", guest=clerk, kind="user", identity="ann", band="isolated").decision
+    assert unknown.band == "trusted"
+
+
+def test_a_label_with_several_values_fits_by_any_of_them(policy_of):
+    """A user with two jobs has the roles of both."""
+    policy = policy_of()
+    assert policy.roles_of({"job": ["boss", "clerk"]}, kind="user") == ("clerk",)
+    assert policy.roles_of({"job": ["boss"]}, kind="user") == ()
+
+
+@pytest.mark.parametrize(
+    ("band", "expected"),
+    [
+        ("trusted", {"read": "permit", "write": "permit", "snapshot": "permit"}),
+        ("guarded", {"read": "permit", "write": "permit", "snapshot": "band-keep"}),
+        ("restricted", {"read": "permit", "write": "band-cap", "snapshot": "band-cap"}),
+        ("isolated", {"read": "band-cap", "write": "band-cap", "snapshot": "band-cap"}),
+    ],
+)
+def test_caps_and_keeps_hold_in_their_band_and_below(policy_of, band, expected):
+    """A worse band has what its cap and those above leave, and no more."""
+    policy = policy_of()
+    labels = {"app": "db"}
+    found = {a: reason(policy, a, labels=labels, guest=DB, band=band) for a in expected}
+    assert found == expected
+
+
+def test_a_keep_of_a_better_band_is_not_undone_by_a_worse_one(policy_of):
+    """Keeps are intersected down the bands, as caps are."""
+    policy = policy_of(
+        replaced={"guarded: {keep: [io]}": "guarded: {keep: [ro]}\n      restricted: {keep: [io]}",
+                  "cap: [ro, send]": "cap: [io, send]"}
+    )  # fmt: skip
+    assert reason(policy, "write", labels={"app": "db"}, guest=DB, band="restricted") == "band-keep"
+
+
+def test_a_drop_is_about_its_objects_only(policy_of):
+    """A network in the dropped set is lost, another is not; lower bands drop it too."""
+    policy = policy_of(replaced={"cap: [ro, send]": "cap: [ro, wire]"})
+    for band in ("guarded", "restricted"):
+        assert reason(policy, "connect", NET, {"zone": "mgmt"}, band=band) == "band-drop"
+        assert reason(policy, "connect", NET, {"zone": "front"}, band=band) == "permit"
+        assert reason(policy, "send", NET, {"zone": "mgmt"}, band=band) == "permit"
+    assert reason(policy, "connect", NET, {"zone": "mgmt"}) == "permit"
+
+
+def test_a_narrowing_says_what_would_undo_it(policy_of):
+    """The nearest band that permits, the trust and the time it takes."""
+    policy = policy_of()
+    capped = ask(policy, "write", band="isolated").decision
+    assert capped.detail == {
+        "object_set": "web-data",
+        "closed_in": "restricted",
+        "needs_band": "guarded",
+        "needs_trust": 0.55,
+        "needs_seconds": 300.0,
+    }
+    assert (capped.permit, capped.role, capped.band) == (False, "web", "isolated")
+    dropped = ask(policy, "connect", NET, {"zone": "mgmt"}, band="guarded").decision
+    assert dropped.detail["needs_band"] == "trusted"
+    assert dropped.detail["closed_in"] == "guarded"
+
+
+def test_what_no_band_leaves_needs_nothing(policy_of):
+    """A permit that even the best band caps has no band to wait for."""
+    policy = policy_of(replaced={"leave: 0.70}": "leave: 0.70, cap: [ro]}"})
+    decision = ask(policy, "write").decision
+    assert decision.reason == "band-cap"
+    assert decision.detail == {"object_set": "web-data", "closed_in": "trusted"}
+
+
+def test_of_several_failures_the_nearest_permit_is_named(policy_of):
+    """Two roles that fail: the one that needs the least trust."""
+    policy = policy_of(
+        replaced={
+            "roles: [web]}": "roles: [web, also]}",
+            "roles:\n  web:": "roles:\n  also:\n    permits: [{actions: [io], object: web-data}]\n"
+            "    narrow: {guarded: {keep: [ro]}}\n  web:",
+        }
+    )
+    decision = ask(policy, "write", band="restricted").decision
+    assert (decision.role, decision.detail["needs_band"]) == ("web", "guarded")
+    swapped = ask(policy, "write", guest={"app": "web"}, band="restricted").decision
+    assert (swapped.role, swapped.reason) == ("also", "band-cap")
+
+
+def test_of_several_permits_the_first_by_name_answers(policy_of):
+    """Which role is named does not depend on how the file is written."""
+    policy = policy_of(
+        replaced={
+            "roles: [web]}": "roles: [web, also]}",
+            "roles:\n  web:": "roles:\n  also:\n    permits: [{actions: [io], object: web-data}]\n"
+            "  web:",
+        }
+    )
+    assert ask(policy, "write").decision.role == "also"
+
+
+def test_a_permit_is_found_behind_permits_that_do_not_fit(policy_of):
+    """Neither another object set nor labels that do not match end the search."""
+    first = "{actions: [io], object: web-data, match: {tenant: tenant}}"
+    policy = policy_of(
+        replaced={
+            first: f"{{actions: [read], object: nets}}\n      - {first}\n"
+            "      - {actions: [read], object: web-data, match: {zone: zone}}",
+            "web-data: {type: volume, select: {app: web}}": "aaa: {type: tape}\n"
+            "  web-data: {type: volume, select: {app: web}}",
+            "  db:\n    permits:": "  all:\n    permits: [{actions: [read], object: aaa}]\n"
+            "  db:\n    permits:",
+            "roles: [web]}": "roles: [web, all]}",
+        }
+    )
+    here = {"app": "web", "zone": "z"}
+    assert reason(policy, "read") == "permit"
+    assert reason(policy, "read", labels=here, guest={**WEB, "zone": "z"}) == "permit"
+    assert reason(policy, "read", labels=here) == "match"
+
+
+def test_forbid_comes_before_any_role(policy_of):
+    """By subject, by action, by object; what is left out means all."""
+    policy = policy_of(
+        "forbid:\n"
+        "  - {subject: {select: {held: {present: true}}}, reason: held}\n"
+        "  - {actions: [connect], object: mgmt, reason: no way in}\n"
+        "  - {subject: {type: user}, actions: [write], reason: users do not write}\n"
+    )
+    decision = ask(policy, "read", guest={**WEB, "held": "1"}, band="guarded").decision
+    assert (decision.permit, decision.reason, decision.detail) == (
+        False, "forbid", {"rule": "held"},
+    )  # fmt: skip
+    assert (decision.band, decision.role) == ("guarded", "")
+    assert reason(policy, "connect", NET, {"zone": "mgmt"}) == "forbid"
+    assert reason(policy, "connect", NET, {"zone": "front"}) == "permit"
+    assert reason(policy, "send", NET, {"zone": "mgmt"}) == "permit"
+    assert reason(policy, "write", guest={}, kind="user") == "forbid"
+    assert reason(policy, "write") == "permit"
+    assert reason(policy, "read", labels={}, guest={**WEB, "held": "1"}) == "forbid"
+
+
+def test_types_need_a_common_value(policy_of):
+    """Absent on either side is empty; several values are written with commas."""
+    policy = policy_of("types: [{label: colour, types: [volume]}]\n")
+
+    def asked(mine, theirs, ref=VOLUME):
+        guest = {**WEB, **({"colour": mine} if mine else {})}
+        labels = {**WEB, **({"colour": theirs} if theirs else {})}
+        return ask(policy, "read" if ref is VOLUME else "send", ref, labels, guest=guest).decision
+
+    assert asked("red", "red").reason == "permit"
+    assert asked("red, blue", "green,blue").reason == "permit"
+    decision = asked("red", "blue")
+    assert (decision.permit, decision.reason, decision.detail) == (
+        False, "type", {"label": "colour"},
+    )  # fmt: skip
+    assert asked("red", "").reason == asked("", "red").reason == asked("", "").reason == "type"
+    assert asked("", "", NET).reason == "permit"
+
+
+def test_forbid_wall_and_type_fail_in_that_order(policy_of):
+    """The first gate that fails is the reason."""
+    text = (
+        "types: [{label: colour, types: [volume]}]\n"
+        "walls: [{name: w, label: tenant, conflicts: [[acme, bolt]], mode: history}]\n"
+        "forbid: [{subject: {select: {held: {present: true}}}, reason: held}]\n"
+    )
+    policy = policy_of(text)
+    bound = {"w": frozenset({"bolt"})}
+    assert reason(policy, "read", guest={**WEB, "held": "1"}, history=bound) == "forbid"
+    assert reason(policy, "read", history=bound) == "wall"
+    assert reason(policy, "read", band="isolated") == "type"
+
+
+def test_a_history_wall_returns_what_to_bind(policy_of):
+    """A permit binds, once; a denial does not; what is in no conflict is not kept."""
+    policy = policy_of(
+        "walls: [{name: w, label: tenant, conflicts: [[acme, bolt]], mode: history}]\n"
+    )
+    ruling = ask(policy, "read")
+    assert (ruling.decision.permit, ruling.binds) == (True, (("w", "acme"),))
+    again = ask(policy, "read", history={"w": frozenset({"acme"})})
+    assert (again.decision.permit, again.binds) == (True, ())
+    refused = ask(policy, "read", history={"w": frozenset({"bolt"})})
+    assert (refused.decision.permit, refused.binds) == (False, ())
+    assert refused.decision.detail == {"wall": "w", "value": "acme", "held": "bolt"}
+    capped = ask(policy, "read", band="isolated")
+    assert (capped.decision.reason, capped.binds) == ("band-cap", ())
+    other = {"app": "web", "tenant": "cobalt"}
+    assert ask(policy, "read", guest=other, labels=other).binds == ()
+
+
+def test_a_user_meets_history_walls_but_not_those_of_the_host(policy_of):
+    """Users do not run on the host."""
+    policy = policy_of(
+        "walls:\n"
+        "  - {name: h, label: owner, conflicts: [[ann, bob]], mode: history}\n"
+        "  - {name: r, label: tenant, conflicts: [[acme, bolt]], mode: running}\n"
+    )
+    mine = {"app": "db", "owner": "ann"}
+    one = {"guest": {"job": "clerk"}, "kind": "user", "identity": "ann", "labels": mine}
+    ruling = ask(policy, "read", **one)
+    assert (ruling.decision.permit, ruling.binds) == (True, (("h", "ann"),))
+    assert reason(policy, "read", history={"h": frozenset({"bob"})}, **one) == "wall"
+    assert reason(policy, "read", guest={"app": "web"}) == "wall"
+
+
+def test_an_exception_lifts_its_own_subject_actions_and_objects(policy_of):
+    """To its floor and no better, until its end and not at it."""
+    policy = policy_of(EXCEPTION)
+    labels = {"app": "db"}
+
+    def asked(action="write", band="isolated", at=NOW, identity="g", ref=VOLUME, **more):
+        more = {"labels": labels, "guest": DB, **more}
+        return ask(policy, action, ref, band=band, at=at, identity=identity, **more).decision
+
+    decision = asked()
+    assert (decision.permit, decision.band) == (True, "isolated")
+    assert decision.detail == {"object_set": "db-data", "exception": "CHG-114"}
+    assert asked("snapshot").reason == "band-cap"
+    assert asked(identity="h").reason == "band-cap"
+    assert asked(labels=WEB, guest=WEB).reason == "band-cap"
+    assert asked(at=UNTIL - 1).detail["exception"] == "CHG-114"
+    assert asked(at=UNTIL).detail["exception"] == "CHG-115"
+    assert asked(at=UNTIL + 86400).reason == "band-cap"
+    assert asked(band="trusted").detail == {"object_set": "db-data"}
+    assert asked("write", band="guarded", at=UNTIL).detail == {"object_set": "db-data"}
+
+
+def test_an_exception_crosses_no_earlier_gate(policy_of):
+    """Forbidden stays forbidden."""
+    policy = policy_of(EXCEPTION + "forbid: [{object: db-data, actions: [write], reason: no}]\n")
+    assert reason(policy, "write", labels={"app": "db"}, guest=DB) == "forbid"
+    assert reason(policy, "read", labels={"app": "db"}, guest=DB, band="isolated") == "permit"
+
+
+def test_an_exception_that_is_not_enough_says_what_still_fails(policy_of):
+    """The reason is judged in the lifted band; the band shown is the guest's own."""
+    policy = policy_of(EXCEPTION.replace("floor: trusted", "floor: restricted"))
+    decision = ask(
+        policy, "write", labels={"app": "db"}, guest=DB, band="isolated", at=NOW
+    ).decision
+    assert (decision.permit, decision.detail["exception"]) == (True, "CHG-115")
+    later = ask(
+        policy, "snapshot", labels={"app": "db"}, guest=DB, band="isolated", at=NOW
+    ).decision
+    assert (later.reason, later.band) == ("band-cap", "isolated")
+
+
+def test_a_protected_guest_is_never_narrowed(policy_of):
+    """In any band it has what the best band permits, and its own band is shown."""
+    policy = policy_of("protect: [{id: g}, {select: {tier: infra}}]\n")
+    decision = ask(policy, "write", band="isolated").decision
+    assert (decision.permit, decision.band) == (True, "isolated")
+    assert reason(policy, "write", identity="h", band="isolated") == "band-cap"
+    assert reason(policy, "write", identity="h", guest={**WEB, "tier": "infra"}) == "permit"
+    assert policy.protected({}, "g")
+    assert policy.protected({"tier": "infra"}, "h")
+    assert not policy.protected({}, "h")
+
+
+def test_the_mode_is_that_of_role_and_band(policy_of):
+    """Observe wins over enforce, and either over the policy's own."""
+    policy = policy_of(
+        replaced={
+            "name: base": "name: base\nmode: enforce",
+            "{name: restricted,": "{name: restricted, mode: observe,",
+            "  db:\n    permits": "  db:\n    mode: observe\n    permits",
+        }
+    )
+    assert policy.mode_of(("web",), "trusted") is Mode.ENFORCE
+    assert policy.mode_of(("web",), "restricted") is Mode.OBSERVE
+    assert policy.mode_of(("web", "db"), "trusted") is Mode.OBSERVE
+    assert ask(policy, "write").decision.mode is Mode.ENFORCE
+    assert ask(policy, "write", band="restricted").decision.mode is Mode.OBSERVE
+    enforcing = policy_of(replaced={"{name: isolated,": "{name: isolated, mode: enforce,"})
+    assert enforcing.mode_of(("web",), "isolated") is Mode.ENFORCE
+    assert enforcing.mode_of(("web",), "trusted") is Mode.OBSERVE
+    assert decide(enforcing, None, "read", None, band="isolated", at=0).decision.mode is (
+        Mode.OBSERVE
+    )
+
+
+def test_two_guests_of_one_role_do_not_share_answers_by_mistake(policy_of):
+    """Answers are kept for reuse; guests of other modes and bands get their own."""
+    policy = policy_of(
+        replaced={
+            "name: base": "name: base\nmode: enforce",
+            "roles: [web]}": "roles: [web]}\n  - {select: {watch: x}, roles: [watched]}",
+            "roles:\n  web:": "roles:\n  watched: {mode: observe}\n  web:",
+        }
+    )
+    watched = {**WEB, "watch": "x"}
+    for band in ("trusted", "restricted", "isolated"):
+        for guest, mode in ((WEB, Mode.ENFORCE), (watched, Mode.OBSERVE), (WEB, Mode.ENFORCE)):
+            for action, labels in (("read", None), ("write", None), ("read", {}), ("fly", None)):
+                decision = ask(policy, action, labels=labels, guest=guest, band=band).decision
+                assert (decision.mode, decision.band) == (mode, band)
+
+
+def test_exclusive_roles_are_refused_unless_held(policy_of):
+    """Too many at once: none. One held in this run: it stays, the others are refused."""
+    policy = policy_of(
+        "exclusive: [{roles: [web, db], max: 1}]\n",
+        replaced={"{app: db, env: [prod, stage]}": "{also: db}"},
+    )
+    both = {"app": "web", "also": "db"}
+    assert policy.roles_of({"app": "web"}) == ("web",)
+    assert policy.roles_of(both) == ()
+    assert policy.roles_of(both, active=("web",)) == ("web",)
+    assert policy.roles_of(both, active=("web", "db")) == ()
+    assert policy.roles_of({"also": "db"}, active=("web",)) == ("db",)
+    assert policy.subject("guest", "g", both, ("db",)).roles == ("db",)
+
+
+def test_effective_permissions_are_held_and_lost(policy_of):
+    """What the band took away, object by object; strange objects have neither."""
+    policy = policy_of()
+    subject = policy.subject("guest", "g", WEB)
+    targets = [policy.target(VOLUME, WEB), policy.target(NET, {}), policy.target(VOLUME, {})]
+    found = effective(policy, subject, "restricted", targets, at=NOW)
+    assert isinstance(found, EffectivePermissions)
+    assert (found.band, found.roles) == ("restricted", ("web",))
+    assert [(a.object, set(a.held), set(a.lost)) for a in found.access] == [
+        (VOLUME, {"read", "list"}, {"write"}),
+        (NET, {"send"}, {"connect"}),
+        (VOLUME, set(), set()),
+    ]
+    best = effective(policy, subject, "trusted", targets[:1], at=NOW)
+    assert (set(best.access[0].held), set(best.access[0].lost)) == (
+        {"read", "list", "write"},
+        set(),
+    )
+
+
+def test_every_reason_has_its_sentence(policy_of):
+    """Explain words each reason code, and names the band, trust and time it takes."""
+    policy = policy_of(
+        "walls: [{name: w, label: client, conflicts: [[a, b]], mode: history}]\n"
+        "types: [{label: colour, types: [device]}]\n"
+        "forbid: [{actions: [connect], object: mgmt, reason: no way in}]\n"
+    )
+    web = policy.subject("guest", "g", WEB)
+    db = policy.subject("guest", "g", DB)
+    stray = policy.subject("guest", "g", {})
+    mine = policy.target(VOLUME, WEB)
+    rows = policy.target(VOLUME, {"app": "db"})
+    rival = policy.target(VOLUME, {"app": "web", "tenant": "bolt"})
+    mgmt = policy.target(NET, {"zone": "mgmt"})
+    walled = policy.target(VOLUME, {**WEB, "client": "b"})
+    device = policy.target(ObjectRef("device", "d"), {})
+    history = {"w": frozenset({"a"})}
+
+    def told(subject, action, target, band="trusted", **more):
+        return explain(policy, subject, action, target, band=band, at=NOW, **more)
+
+    found = [
+        told(web, "read", mine),
+        told(web, "fly", mine),
+        told(None, "read", mine),
+        told(web, "read", None),
+        told(web, "connect", mgmt),
+        told(web, "read", walled, history=history),
+        told(web, "read", device),
+        told(stray, "read", mine),
+        told(web, "snapshot", mine),
+        told(web, "read", rival),
+        told(web, "write", mine, "restricted", trust=0.27),
+        told(db, "snapshot", rows, "guarded"),
+        told(web, "send", mgmt, "isolated"),
+    ]
+    reasons = [one.decision.reason for one in found]
+    assert set(REASONS) - set(reasons) == {"band-drop"}
+    assert found[10].text == "role web permits write on web-data; band restricted caps it"
+    assert found[10].nearest == "band guarded permits it: trust 0.55 for 300 s, it is 0.27"
+    assert found[11].nearest == "band trusted permits it: trust 0.8 for 300 s"
+    assert found[5].text == "wall w stands between b and a"
+    assert [(gate.name, gate.passed) for gate in found[5].gates] == [
+        ("known", True), ("forbid", True), ("wall", False), ("type", None),
+        ("role", None), ("match", None), ("band", None),
+    ]  # fmt: skip
+    assert all(gate.passed for gate in found[0].gates)
+    assert found[0].nearest == ""

@@ -1,0 +1,263 @@
+"""A policy made ready to decide: everything that does not depend on the request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from trustd.model import Mode, ObjectRef
+from trustd.policy.actions import resolve_all
+from trustd.policy.bands import Relays
+from trustd.policy.behaviour import Behaviours, Newcomer
+from trustd.policy.entities import Ban, Lift, Ruling, Subject, Target
+from trustd.policy.grants import Grant, grants_of, indexed
+from trustd.policy.measures import Measure
+from trustd.policy.schema import PolicyDocument
+from trustd.policy.selectors import Labels, Selector, Values, Who, values_of
+from trustd.policy.terms import GUEST
+from trustd.policy.walls import Wall, guarded
+
+BUILT_IN_TYPES = frozenset(("volume", "network", "device"))
+"""Types of object that every host has."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    who: Who
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ban:
+    who: Who | None
+    ban: Ban
+
+
+class Policy:
+    """A compiled policy.
+
+    Attributes:
+        document: as it was loaded.
+        id: sha256 of the document's canonical form.
+        bands: names, best first; a band's *rank* is its index here.
+        ranks, lowest: the rank of each band, and of the last.
+        relays: from trust to a band.
+        actions: every action that is known.
+        object_types, subject_types: every type that is known.
+    """
+
+    def __init__(self, document: PolicyDocument, identity: str) -> None:
+        self.document = document
+        self.id = identity
+        self.name = document.name
+        self.mode = document.mode
+        self.limits = document.limits
+        self.relays = Relays(document.trust)
+        self.bands = tuple(self.relays.names)
+        self.ranks: Mapping[str, int] = {band: rank for rank, band in enumerate(self.bands)}
+        self.lowest = len(self.bands) - 1
+        self.object_sets = tuple(sorted(document.objects))
+        self._bits = {name: 1 << place for place, name in enumerate(self.object_sets)}
+        self._by_type: dict[str, list[tuple[int, Selector]]] = {}
+        for name in self.object_sets:
+            entry = document.objects[name]
+            selector = Selector.of(entry.select, entry.id)
+            self._by_type.setdefault(entry.type, []).append((self._bits[name], selector))
+        self.object_types = frozenset(
+            BUILT_IN_TYPES
+            | self._by_type.keys()
+            | {entry.type for entry in document.registry.objects}
+        )
+        self.subject_types = frozenset((GUEST, *document.subject_types))
+        self._grants = grants_of(document, self._bits)
+        self.actions = resolve_all(document.actions, document.actions) | {
+            grant.action for grants in self._grants.values() for grant in grants
+        }
+        self._rules = [
+            _Rule(Who(rule.type, Selector.of(rule.select, rule.id)), frozenset(rule.roles))
+            for rule in document.subjects
+        ]
+        self.walls = tuple(
+            Wall.of(wall, self._resolved(wall.writes))
+            for wall in sorted(document.walls, key=lambda wall: wall.name)
+        )
+        self.running_walls = tuple(wall for wall in self.walls if wall.running)
+        self._history_walls = tuple(wall for wall in self.walls if not wall.running)
+        self.type_labels: Mapping[str, tuple[str, ...]] = {
+            kind: tuple(sorted({r.label for r in document.types if kind in r.types}))
+            for kind in sorted({kind for rule in document.types for kind in rule.types})
+        }
+        self._split = frozenset(rule.label for rule in document.types)
+        self._bans = [
+            _Ban(
+                None if rule.subject is None else Who.of(rule.subject),
+                Ban(
+                    None if rule.actions is None else self._resolved(rule.actions),
+                    -1 if rule.object is None else self._bits[rule.object],
+                    rule.reason,
+                ),
+            )
+            for rule in sorted(document.forbid, key=lambda rule: rule.reason)
+        ]
+        self._lifts = [
+            (
+                Who.of(rule.subject),
+                Lift(
+                    rule.id,
+                    self._resolved(rule.actions),
+                    self._bits[rule.object],
+                    self.ranks[rule.floor],
+                    rule.until,
+                ),
+            )
+            for rule in sorted(document.exceptions, key=lambda rule: rule.id)
+        ]
+        self._protected = [Who.of(subject) for subject in document.protect]
+        self._behaviours = Behaviours(document.behaviour, self.bands)
+        self.registered: Mapping[ObjectRef, Mapping[str, str]] = {
+            ObjectRef(entry.type, entry.id): entry.labels for entry in document.registry.objects
+        }
+        self.rulings: dict[tuple[object, ...], Ruling] = {}
+        """Answers that were given before; bounded by grants x bands x modes."""
+
+    def _resolved(self, names: Iterable[str]) -> frozenset[str]:
+        return resolve_all(names, self.document.actions)
+
+    def rank(self, band: str) -> int:
+        """A band's rank; that of the last band for a name that is not known."""
+        return self.ranks.get(band, self.lowest)
+
+    def roles_of(
+        self, labels: Labels, active: Collection[str] = (), *, kind: str = GUEST, identity: str = ""
+    ) -> tuple[str, ...]:
+        """The roles that labels give, sorted.
+
+        Args:
+            active: roles that the subject has held in this run; where roles exclude
+                one another, those stay and others are refused. A subject whose labels
+                give too many at once gets none of them.
+        """
+        return self._roles(kind, self.values(identity, labels), active)
+
+    def _roles(self, kind: str, values: Values, active: Collection[str]) -> tuple[str, ...]:
+        given = {
+            role for rule in self._rules if rule.who.matches(kind, values) for role in rule.roles
+        }
+        refused: set[str] = set()
+        for rule in self.document.exclusive:
+            claimed = given.intersection(rule.roles)
+            if len(claimed) > rule.max:
+                held = claimed.intersection(active)
+                refused |= claimed - held if len(held) <= rule.max else claimed
+        return tuple(sorted(given - refused))
+
+    def values(self, identity: str, labels: Labels) -> Values:
+        """Labels as this policy compares them."""
+        return values_of(labels, identity, self._split)
+
+    def subject(
+        self, kind: str, identity: str, labels: Labels, active: Collection[str] = ()
+    ) -> Subject | None:
+        """Whoever asks; None where the policy does not know its type."""
+        if kind not in self.subject_types:
+            return None
+        values = self.values(identity, labels)
+        roles = self._roles(kind, values, active)
+        bans = (b.ban for b in self._bans if b.who is None or b.who.matches(kind, values))
+        return Subject(
+            kind,
+            identity,
+            values,
+            roles,
+            indexed(grant for role in roles for grant in self._grants[role]),
+            tuple(bans),
+            tuple(lift for who, lift in self._lifts if who.matches(kind, values)),
+            tuple(self.mode_of(roles, band) for band in self.bands),
+            kind == GUEST,
+            any(who.matches(kind, values) for who in self._protected),
+        )
+
+    def target(self, ref: ObjectRef, labels: Mapping[str, str] | None = None) -> Target | None:
+        """What is asked for; None where the policy does not know its type.
+
+        Args:
+            labels: one value each; None for those that the policy itself registers.
+        """
+        if ref.type not in self.object_types:
+            return None
+        if labels is None:
+            labels = self.registered.get(ref, {})
+        values = self.values(ref.id, labels)
+        bits = tuple(
+            bit for bit, selector in self._by_type.get(ref.type, ()) if selector.matches(values)
+        )
+        return Target(ref, values, sum(bits), bits, guarded(self._history_walls, values))
+
+    def protected(self, labels: Labels, identity: str) -> bool:
+        """Whether a guest is one that is never narrowed."""
+        values = self.values(identity, labels)
+        return any(who.matches(GUEST, values) for who in self._protected)
+
+    def mode_of(self, roles: Iterable[str], band: str) -> Mode:
+        """Observe or enforce, for a guest with these roles in this band.
+
+        A role or band that says ``observe`` wins, whatever others say; then one that
+        says ``enforce``; then the policy's own mode.
+        """
+        stated = {role.mode for name in roles if (role := self.document.roles.get(name))}
+        stated.add(self.document.trust.bands[self.rank(band)].mode)
+        for mode in (Mode.OBSERVE, Mode.ENFORCE):
+            if mode in stated:
+                return mode
+        return self.mode
+
+    def newcomer_of(self, roles: Iterable[str]) -> Newcomer:
+        """What behaviour is worth to a guest with these roles, and its probation."""
+        return self._behaviours.of(roles)
+
+    def enforcement(self, band: str, roles: Iterable[str]) -> tuple[Measure, ...]:
+        """What the policy asks to be done to a guest in this band.
+
+        Standing measures of better bands hold in worse ones; where two are of one
+        kind, the tighter number holds. Those that happen once are of this band only.
+        """
+        rank = self.rank(band)
+        tables = [self.document.enforce]
+        tables += [
+            role.enforce for name in sorted(roles) if (role := self.document.roles.get(name))
+        ]
+        chosen: dict[tuple[str, ...], Measure] = {}
+        for better in range(rank + 1):
+            for table in tables:
+                for measure in table.get(self.bands[better], ()):
+                    if measure.once and better != rank:
+                        continue
+                    earlier = chosen.get(measure.place)
+                    chosen[measure.place] = (
+                        measure if earlier is None else measure.tightened(earlier)  # type: ignore[arg-type]
+                    )
+        return tuple(chosen.values())
+
+    def needs(self, rank: int) -> Mapping[str, str | float]:
+        """What it takes to be in a band again, for an explanation."""
+        band = self.document.trust.bands[rank]
+        if band.enter is None:
+            return {"needs_band": band.name}
+        return {
+            "needs_band": band.name,
+            "needs_trust": band.enter,
+            "needs_seconds": self.document.trust.dwell.up,
+        }
+
+    def sets_of(self, bits: int) -> tuple[Selector, ...]:
+        """The selectors of the object sets that have these bits."""
+        objects = self.document.objects
+        return tuple(
+            Selector.of(objects[name].select, objects[name].id)
+            for name, bit in self._bits.items()
+            if bit & bits
+        )
+
+    def grants_of_role(self, role: str) -> tuple[Grant, ...]:
+        """Every grant of one role."""
+        return self._grants[role]
