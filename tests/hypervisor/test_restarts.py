@@ -1,0 +1,146 @@
+"""The door comes back by itself whatever happens to libvirtd, and leaks nothing."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.hypervisor.conftest import OpenDoor
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.waiting import wait_until
+from trustd.hypervisor import LibvirtHypervisor
+
+pytestmark = pytest.mark.lab
+
+
+def wait_whole(door: LibvirtHypervisor, fleet: Hypervisor) -> None:
+    def whole() -> bool:
+        reading = door.sample()
+        return (
+            len(reading.guests) == len(fleet.guests)
+            and all(part.whole for part in reading.guests.values())
+            and door.condition().up
+        )
+
+    wait_until(whole, "connected, and every guest whole", seconds=30)
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_it_reconnects_and_hears_events_again(door, fleet, kill):
+    """After libvirtd went and came, a resync is told and new events arrive."""
+    wait_whole(door, fleet)
+    assert door.resynced()
+    fleet.stop_libvirtd(kill=kill)
+    try:
+        reading = door.sample()
+        assert reading.error
+        assert not reading.guests
+        wait_until(lambda: not door.condition().up, "the loss is noticed", seconds=5)
+        assert door.condition().error
+        assert len(door.inventory()) == len(fleet.guests), "the last known inventory stays"
+    finally:
+        fleet.start_libvirtd()
+    wait_whole(door, fleet)
+    assert door.resynced()
+    with fleet.guests[1].domain() as domain:
+        domain.suspend()
+        domain.resume()
+    heard: list[str] = []
+
+    def resumed() -> bool:
+        heard.extend(event.what for event in door.events())
+        return "resumed" in heard
+
+    wait_until(resumed, "events arrive on the new connection", seconds=10)
+
+
+def test_it_may_start_before_libvirtd(fleet, open_door: OpenDoor):
+    """Without libvirtd it starts at once, says why it is down, and connects when it can."""
+    fleet.stop_libvirtd()
+    try:
+        door = open_door()
+        assert door.inventory() == {}
+        assert door.sample().error
+        condition = door.condition()
+        assert not condition.up
+        assert condition.error
+    finally:
+        fleet.start_libvirtd()
+    wait_whole(door, fleet)
+    assert len(door.inventory()) == len(fleet.guests)
+    assert door.condition().since > condition.since
+
+
+def test_a_frozen_emulator_through_a_restart(door, fleet):
+    """A guest that is frozen when libvirtd comes back costs the others nothing either."""
+    wait_whole(door, fleet)
+    victim = fleet.guests[2]
+    victim.freeze()
+    try:
+        fleet.restart_libvirtd(kill=True)
+
+        def only_the_victim() -> bool:
+            parts = door.sample().guests
+            return {guest for guest, part in parts.items() if not part.whole} == {victim.uuid} and (
+                len(parts) == len(fleet.guests)
+            )
+
+        wait_until(only_the_victim, "all but the frozen one are whole", seconds=30)
+        assert all(only_the_victim() for _ in range(3))
+    finally:
+        victim.thaw()
+    wait_whole(door, fleet)
+
+
+def test_restarts_leave_no_thread_and_no_descriptor_behind(fleet, open_door: OpenDoor):
+    """What is open after four restarts is what was open after the first; after close, nothing."""
+
+    def opened() -> tuple[int, int]:
+        gc.collect()
+        return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+    open_door().close()  # libvirt's own loop stays, once
+    idle = opened()
+    door = open_door()
+    wait_whole(door, fleet)
+    most_threads, most_descriptors = idle[0] + 5, idle[1] + 12
+    for _ in range(4):
+        fleet.restart_libvirtd(kill=True)
+        wait_whole(door, fleet)
+        threads, descriptors = opened()
+        assert threads <= most_threads
+        assert descriptors <= most_descriptors
+    door.close()
+    wait_until(lambda: opened() == idle, "everything is closed again", seconds=5)
+
+
+ENDING = """
+import sys
+from trustd.hypervisor import HypervisorSettings, LibvirtHypervisor
+door = LibvirtHypervisor(HypervisorSettings(uri=sys.argv[1]))
+door.start()
+while not door.resynced():
+    door.sample()
+print(door.condition().abandoned, flush=True)
+if sys.argv[2] == "close":
+    door.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["close", "without closing"])
+def test_the_process_ends_though_a_call_hangs(fleet, how):
+    """A call that never comes back does not keep the daemon from ending, nor crash its end."""
+    victim = fleet.guests[2]
+    victim.freeze()
+    try:
+        command = [sys.executable, "-X", "dev", "-c", ENDING, fleet.uri_readonly, how]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    finally:
+        victim.thaw()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "1\n"
