@@ -15,7 +15,7 @@ from typing import TypeVar
 import structlog
 
 from trustd.errors import ConfigError, NoData, Problem
-from trustd.model import PluginHealth
+from trustd.model import FeatureSpec, PluginHealth
 from trustd.spi import Collector, HostSensor, Listener, Plugin, Probe
 
 GROUP = "trustd.collectors"
@@ -43,6 +43,12 @@ class Plugins:
             self.sensors,
         )
         return tuple(plugin.name for kind in kinds for plugin in kind)
+
+    @property
+    def features(self) -> tuple[FeatureSpec, ...]:
+        """Every feature that is measured: the collectors', then the probes'."""
+        measuring: tuple[Collector | Probe, ...] = (*self.collectors, *self.probes)
+        return tuple(feature for plugin in measuring for feature in plugin.features)
 
 
 def discover(disabled: Collection[str] = ()) -> Plugins:

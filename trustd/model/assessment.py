@@ -34,6 +34,8 @@ class OutcomeStatus(StrEnum):
     HELD = "held"
     """It was applied before and still is."""
     RESTORED = "restored"
+    WITHHELD = "withheld"
+    """Too many guests fell at once; trustd waits for somebody to look."""
     REFUSED = "refused"
     FAILED = "failed"
     TIMED_OUT = "timed-out"
@@ -82,6 +84,35 @@ class Outcome:
     prior: Setting = field(default_factory=dict)
     error: str = ""
     seconds: float = 0.0
+
+
+Place = tuple[GuestId, str, str]
+"""A guest, a lever and a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A device's state before trustd changed it, kept until it is given back.
+
+    Args:
+        run: which run of the guest; what was set live in another run is void.
+        prior: the state before the first change.
+        ours: states that trustd may have put in force, the latest last.
+        at: epoch seconds of the first change.
+    """
+
+    guest: GuestId
+    lever: str
+    device: str
+    run: str
+    prior: Setting
+    ours: tuple[Setting, ...]
+    at: float
+
+    @property
+    def place(self) -> Place:
+        """What it is about."""
+        return self.guest, self.lever, self.device
 
 
 @dataclass(frozen=True, slots=True)
