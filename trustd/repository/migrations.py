@@ -22,7 +22,6 @@ MIGRATIONS: tuple[str, ...] = (
         guest TEXT NOT NULL,
         lever TEXT NOT NULL,
         device TEXT NOT NULL,
-        position INTEGER NOT NULL,
         at REAL NOT NULL,
         document TEXT NOT NULL,
         PRIMARY KEY (guest, lever, device)

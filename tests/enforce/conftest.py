@@ -1,0 +1,62 @@
+"""Fixtures of the tests of enforcement."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.enforce.standing import MemoryLedger
+from tests.lab.guest import Guest
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.spec import Disk, GuestSpec
+from trustd.enforce import Enforcer, EnforceSettings, Ledger, standard_actuators
+from trustd.hypervisor import ControlConnection, HypervisorSettings
+
+SETTINGS = EnforceSettings(deadline=1.0, patience=3.0, retry_first=0.1, audit=3600)
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    return MemoryLedger()
+
+
+@pytest.fixture
+def control(hypervisor: Hypervisor) -> Iterator[ControlConnection]:
+    door = ControlConnection(HypervisorSettings(uri=hypervisor.uri))
+    yield door
+    door.close()
+
+
+@pytest.fixture
+def new_enforcer(
+    hypervisor: Hypervisor, control: ControlConnection, ledger: MemoryLedger
+) -> Iterator[Callable[..., Enforcer]]:
+    """Starts an enforcer as a new run of the daemon would; by default on the test's ledger."""
+    started = []
+
+    def start(on: Ledger = ledger) -> Enforcer:
+        levers = standard_actuators(hypervisor.path("/sys/fs/cgroup"))
+        started.append(Enforcer(control, on, levers, SETTINGS))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def enforcer(new_enforcer: Callable[..., Enforcer]) -> Enforcer:
+    return new_enforcer()
+
+
+@pytest.fixture(scope="module")
+def _pair(hypervisor: Hypervisor) -> Iterator[Guest]:
+    spec = GuestSpec("narrowed", vcpus=2, disks=(Disk(), Disk(format="raw")))
+    with hypervisor.guest(spec) as started:
+        yield started
+
+
+@pytest.fixture
+def subject(_pair: Guest) -> Guest:
+    """A running guest with two disks and two processors; each test gives back what it takes."""
+    _pair.quiet()
+    return _pair

@@ -1,0 +1,252 @@
+"""Enforcement while things go wrong: hung emulators, restarts, crashes, saved images."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from tests.enforce.standing import (
+    MemoryLedger,
+    action,
+    enforced,
+    everything,
+    reconciled,
+    statuses,
+)
+from tests.lab.fixtures import StartGuests
+from tests.lab.guest import Guest
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.spec import GuestSpec
+from tests.lab.waiting import wait_until
+from trustd.enforce import Enforcer
+from trustd.model import GuestEvent, GuestId, Setting
+from trustd.repository import Database, IntentLedger
+
+pytestmark = pytest.mark.lab
+
+FLOOR: Setting = {"write_bytes_sec": 4096, "write_iops_sec": 1}
+DOWN: Setting = {"link": "down"}
+
+
+def _restarted(guest: Guest) -> GuestEvent:
+    return GuestEvent(GuestId(guest.uuid), guest.name, "lifecycle", 2.0, "started", "booted")
+
+
+def test_a_hung_emulator_delays_nobody_and_is_narrowed_when_it_goes_on(
+    subject: Guest, guests: StartGuests, enforcer: Enforcer, ledger: MemoryLedger
+) -> None:
+    """One guest's QEMU hangs: the other is narrowed at once, the first as soon as it can be."""
+    (other,) = guests(GuestSpec("prompt"))
+    before = everything(subject)
+    identity = GuestId(subject.uuid)
+    subject.freeze()
+    try:
+        wanted = {
+            identity: enforced(
+                action(subject, "cpu-quota", {"percent": 50}),
+                action(subject, "disk-throttle", FLOOR),
+                action(subject, "nic-link", DOWN),
+            ),
+            GuestId(other.uuid): enforced(action(other, "disk-throttle", FLOOR)),
+        }
+        told = enforcer.reconcile(wanted, at=1.0)
+        assert statuses(told[GuestId(other.uuid)]) == ["applied"]
+        assert told[GuestId(other.uuid)][0].seconds < 0.5
+        assert statuses(told[identity]) == ["applied", "timed-out", "timed-out"]
+        assert enforcer.unsettled == 1
+        began = time.monotonic()
+        assert identity not in enforcer.reconcile({}, at=2.0)  # nothing piles up behind it
+        assert time.monotonic() - began < 0.1
+    finally:
+        subject.thaw()
+
+    def applied() -> bool:
+        enforcer.reconcile({}, at=3.0)
+        return set(statuses(enforcer.outcomes(identity))) == {"held"} and not enforcer.unsettled
+
+    wait_until(applied, "narrowed once it goes on", seconds=10)
+    during = everything(subject)
+    assert during["vda"]["write_bytes_sec"] == 4096
+    assert "<link state='down'/>" in during["live"]
+    assert statuses(reconciled(enforcer, subject)) == ["restored"] * 3
+    assert everything(subject) == before
+    reconciled(enforcer, other)
+    assert not ledger.kept
+
+
+def test_what_lands_late_is_given_back_when_nobody_wants_it_any_more(
+    subject: Guest, enforcer: Enforcer, ledger: MemoryLedger
+) -> None:
+    """A call that was given up and lands after a change of mind does not stay in force."""
+    before = everything(subject)
+    identity = GuestId(subject.uuid)
+    subject.freeze()
+    try:
+        told = reconciled(enforcer, subject, action(subject, "disk-throttle", FLOOR))
+        assert statuses(told) == ["timed-out"]
+        enforcer.reconcile({identity: enforced()}, at=2.0)
+    finally:
+        subject.thaw()
+
+    def settled() -> bool:
+        enforcer.reconcile({}, at=3.0)
+        return not enforcer.unsettled
+
+    wait_until(settled, "given back", seconds=10)
+    assert everything(subject) == before
+    assert not ledger.kept
+
+
+def test_a_guest_that_restarts_while_narrowed_is_narrowed_again(
+    subject: Guest, enforcer: Enforcer, ledger: MemoryLedger
+) -> None:
+    """Limits end with a run; the next run gets them anew, and its own state back afterwards."""
+    wanted = (action(subject, "disk-throttle", FLOOR), action(subject, "nic-link", DOWN))
+    reconciled(enforcer, subject, *wanted)
+    identity = GuestId(subject.uuid)
+
+    subject.destroy()
+    enforcer.mark([_restarted(subject)])
+    assert enforcer.reconcile({}, at=2.0)[identity] == ()  # it is off: nothing to say
+    with subject.domain() as domain:  # the administrator gave it a limit of its own meanwhile
+        domain.setBlockIoTune(
+            "vda", {"total_bytes_sec": 7_000_000}, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        )
+    subject.start()
+    subject.wait_ready()
+    fresh = everything(subject)
+    assert fresh["vda"]["total_bytes_sec"] == 7_000_000
+
+    enforcer.mark([_restarted(subject)])
+    assert statuses(enforcer.reconcile({}, at=3.0)[identity]) == ["applied", "applied"]
+    assert everything(subject)["vda"]["write_bytes_sec"] == 4096
+    assert not subject.counters().carrier
+    assert statuses(reconciled(enforcer, subject)) == ["restored", "restored"]
+    assert everything(subject) == fresh
+    assert not ledger.kept
+
+    with subject.domain() as domain:
+        for where in (libvirt.VIR_DOMAIN_AFFECT_CONFIG, libvirt.VIR_DOMAIN_AFFECT_LIVE):
+            domain.setBlockIoTune("vda", {"total_bytes_sec": 0}, where)
+
+
+def test_a_limit_that_comes_back_with_a_saved_image_is_still_ours_to_lift(
+    subject: Guest, enforcer: Enforcer, ledger: MemoryLedger
+) -> None:
+    """A guest that was saved narrowed, and regained its trust while off, wakes up whole."""
+    before = everything(subject)
+    reconciled(enforcer, subject, action(subject, "disk-throttle", FLOOR))
+    subject.close()
+    with subject.domain() as domain:
+        domain.managedSave(0)
+    assert reconciled(enforcer, subject) == ()
+    assert ledger.kept, "what the image will bring back must not be forgotten"
+    subject.start()
+    subject.wait_ready()
+    assert everything(subject)["vda"]["write_bytes_sec"] == 4096
+
+    enforcer.mark([_restarted(subject)])
+    identity = GuestId(subject.uuid)
+    assert statuses(enforcer.reconcile({}, at=2.0)[identity]) == ["restored"]
+    after = everything(subject)
+    assert "iotune" not in after["live"]
+    assert after["vda"] == before["vda"]
+    assert not ledger.kept
+
+
+def test_a_limit_in_the_definition_itself_is_the_guests_own(
+    subject: Guest, enforcer: Enforcer
+) -> None:
+    """A new run whose definition says what ours said keeps it: it is not ours any more."""
+    reconciled(enforcer, subject, action(subject, "nic-link", DOWN))
+    subject.destroy()
+    config = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    with subject.domain() as domain:
+        xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        plain = xml[xml.index("<interface") : xml.index("</interface>") + len("</interface>")]
+        domain.updateDeviceFlags(plain.replace("<model", "<link state='down'/><model"), config)
+    subject.start()
+    subject.wait_ready()
+    reconciled(enforcer, subject)
+    assert not subject.counters().carrier
+    with subject.domain() as domain:
+        domain.updateDeviceFlags(plain, config)
+    subject.destroy()
+    subject.start()
+    subject.wait_ready()
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+from trustd.enforce import Desired, Enforcer, EnforceSettings, standard_actuators
+from trustd.enforce.actuators import DiskThrottle
+from trustd.hypervisor import ControlConnection, HypervisorSettings
+from trustd.model import Action, GuestId, Mode
+from trustd.repository import Database, IntentLedger
+
+uri, state, guest, moment, wanted = sys.argv[1:]
+
+class Dying(DiskThrottle):
+    def write(self, domain, device, state):
+        if moment == "before":
+            os._exit(9)
+        super().write(domain, device, state)
+        os._exit(9)
+
+enforcer = Enforcer(
+    ControlConnection(HypervisorSettings(uri=uri)),
+    IntentLedger(Database(Path(state))),
+    [Dying()],
+    EnforceSettings(patience=10),
+)
+floor = {"write_bytes_sec": 4096, "write_iops_sec": 1}
+actions = (Action(GuestId(guest), "disk-throttle", "vda", floor, "a test"),)
+desired = Desired(actions if wanted == "narrow" else (), Mode.ENFORCE)
+enforcer.reconcile({GuestId(guest): desired}, at=1.0)
+"""
+
+
+@pytest.mark.parametrize("crash", list(product(["before", "after"], ["narrow", "release"])))
+def test_a_crash_around_the_act_leaves_nothing_looser_and_nothing_unrecorded(
+    subject: Guest,
+    hypervisor: Hypervisor,
+    new_enforcer: Callable[..., Enforcer],
+    tmp_path: Path,
+    crash: tuple[str, str],
+) -> None:
+    """Killed just before or just after the act, the next run finds and makes the right state."""
+    moment, wanted = crash
+    before = everything(subject)
+    state, identity = tmp_path / "trustd.db", GuestId(subject.uuid)
+    floor = action(subject, "disk-throttle", FLOOR)
+    if wanted == "release":
+        database = Database(state)
+        reconciled(new_enforcer(IntentLedger(database)), subject, floor)
+        database.close()
+    died = subprocess.run(
+        [sys.executable, "-c", CRASH, hypervisor.uri, state, subject.uuid, moment, wanted],
+        timeout=30,
+        check=False,
+    )
+    assert died.returncode == 9
+
+    database = Database(state)
+    ledger = IntentLedger(database)
+    assert [each.prior for each in ledger.intents()] == [{}], "it is on record whatever happened"
+    limited = everything(subject)["vda"]["write_bytes_sec"] == 4096
+    assert limited is ((moment == "after") is (wanted == "narrow"))
+    enforcer = new_enforcer(ledger)
+    if wanted == "narrow":
+        told = enforcer.reconcile({identity: enforced(floor)}, at=2.0)[identity]
+        assert statuses(told) == ["applied" if moment == "before" else "held"]
+        assert everything(subject)["vda"]["write_bytes_sec"] == 4096
+    assert statuses(enforcer.reconcile({identity: enforced()}, at=3.0)[identity]) == ["restored"]
+    assert everything(subject) == before
+    assert not ledger.intents()
+    database.close()

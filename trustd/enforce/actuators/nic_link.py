@@ -1,0 +1,76 @@
+"""``nic-link``: takes the link of a network interface down, and puts it back."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import libvirt
+
+from trustd.enforce.actuator import DeviceGone
+from trustd.enforce.live import devices
+from trustd.errors import Refused
+from trustd.model import Setting
+
+
+class NicLink:
+    """The guest's carrier: nothing is sent or received while it is down.
+
+    The state is ``link``: ``down``, ``up``, or empty where the definition says
+    nothing (which means up). The three are kept apart, so that the definition is
+    afterwards what it was before, to the byte. A device is known by its MAC address.
+    """
+
+    name = "nic-link"
+
+    def probe(self, domain: libvirt.virDomain) -> str:  # noqa: ARG002 - every emulator can
+        """Every host can."""
+        return ""
+
+    def read(self, domain: libvirt.virDomain, device: str, *, config: bool = False) -> Setting:
+        """The link as the definition says; the host's tap stays up and says nothing."""
+        link = _interface(domain, device, config=config).find("link")
+        return {"link": "" if link is None else link.get("state", "")}
+
+    def tightened(self, prior: Setting, wanted: Setting, device: str) -> Setting:  # noqa: ARG002
+        """Down, whatever it was.
+
+        >>> NicLink().tightened({"link": ""}, {"link": "down"}, "52:54:00:00:00:01")
+        {'link': 'down'}
+        """
+        return dict(wanted)
+
+    def loosens(self, before: Setting, after: Setting) -> bool:
+        """Whether a link that was down comes up."""
+        return before["link"] == "down" != after["link"]
+
+    def facet(self, key: str) -> str:
+        """There is one thing to change."""
+        return key
+
+    def write(self, domain: libvirt.virDomain, device: str, state: Setting) -> None:
+        """Send the whole live interface with only its link changed."""
+        interface = _interface(domain, device)
+        link = interface.find("link")
+        if not state["link"]:
+            if link is not None:
+                interface.remove(link)
+        else:
+            if link is None:
+                link = SubElement(interface, "link")
+            link.set("state", str(state["link"]))
+        domain.updateDeviceFlags(tostring(interface, "unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _interface(domain: libvirt.virDomain, mac: str, *, config: bool = False) -> Element:
+    every = devices(domain, "interface", config=config)
+    found = [each for each in every if _mac(each) == mac]
+    if not found:
+        raise DeviceGone(f"the guest has no network interface {mac}")
+    if len(found) > 1:
+        raise Refused(f"{len(found)} network interfaces of the guest have the address {mac}")
+    return found[0]
+
+
+def _mac(interface: Element) -> str:
+    element = interface.find("mac")
+    return "" if element is None else element.get("address", "").lower()

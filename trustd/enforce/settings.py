@@ -1,0 +1,26 @@
+"""How patient enforcement is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EnforceSettings:
+    """All in seconds, but for ``workers``.
+
+    Args:
+        deadline: after which one action is given up; it may still come about.
+        patience: that a tick waits for its actions; what takes longer is told later.
+        workers: guests that are worked on at once.
+        retry_first, retry_most: before an action that failed is tried again; each
+            wait is twice the one before.
+        audit: between two reads of what is really in force on a narrowed guest.
+    """
+
+    deadline: float = 2.0
+    patience: float = 0.5
+    workers: int = 4
+    retry_first: float = 1.0
+    retry_most: float = 60.0
+    audit: float = 60.0

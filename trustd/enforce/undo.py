@@ -1,0 +1,140 @@
+"""What was there before trustd: kept from before the first change until it is given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import Lock
+from typing import Protocol
+
+from trustd.errors import StoreError
+from trustd.model import GuestId, Intent, Setting
+
+
+class Ledger(Protocol):
+    """Where intents survive the daemon. Called from several threads."""
+
+    def record(self, intent: Intent) -> None:
+        """Keep an intent, instead of an earlier one of its place; durable on return.
+
+        Raises:
+            StoreError: it is not kept.
+        """
+
+    def forget(self, guest: GuestId, lever: str, device: str) -> None:
+        """Drop the intent of a place, if there is one.
+
+        Raises:
+            StoreError: it is still there.
+        """
+
+    def intents(self) -> Sequence[Intent]:
+        """Every intent that is kept.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+
+
+class Priors:
+    """The intents in force, in memory, and in the ledger whenever that can be written.
+
+    Args:
+        ledger: read once, here.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lock = Lock()
+        self._kept: dict[GuestId, dict[tuple[str, str], Intent]] = {}
+        for intent in ledger.intents():
+            self._keep(intent)
+
+    def guests(self) -> frozenset[GuestId]:
+        """Every guest of which something is kept."""
+        with self._lock:
+            return frozenset(self._kept)
+
+    def of(self, guest: GuestId) -> Sequence[Intent]:
+        """A guest's intents, the latest change first: the order of undo."""
+        with self._lock:
+            found = list(self._kept.get(guest, {}).values())
+        return sorted(found, key=lambda each: (each.at, each.lever, each.device), reverse=True)
+
+    def get(self, guest: GuestId, lever: str, device: str) -> Intent | None:
+        """The intent of one device."""
+        with self._lock:
+            return self._kept.get(guest, {}).get((lever, device))
+
+    def record(self, intent: Intent) -> StoreError | None:
+        """Keep an intent; the error where that is in memory only."""
+        with self._lock:
+            self._keep(intent)
+        try:
+            self._ledger.record(intent)
+        except StoreError as error:
+            return error
+        return None
+
+    def forget(self, intent: Intent) -> None:
+        """Drop an intent whose device was given back.
+
+        Where the ledger keeps it, a restart finds that nothing of it is in force.
+        """
+        with self._lock:
+            kept = self._kept.get(intent.guest, {})
+            kept.pop((intent.lever, intent.device), None)
+            if not kept:
+                self._kept.pop(intent.guest, None)
+        try:
+            self._ledger.forget(intent.guest, intent.lever, intent.device)
+        except StoreError:
+            return
+
+    def _keep(self, intent: Intent) -> None:
+        self._kept.setdefault(intent.guest, {})[intent.lever, intent.device] = intent
+
+
+def reclaimed(
+    kept: Intent, present: Setting, facet: Callable[[str], str], configured: Setting | None = None
+) -> Setting:
+    """The state without what trustd did: prior where ours is in force, else what is there.
+
+    Whoever else changed a part of the state meanwhile wanted it so, and keeps it.
+
+    Args:
+        facet: the part of the state that a key belongs to.
+        configured: what the guest's persistent definition says, given where the guest
+            runs anew. A part that stands there is the guest's own; one of ours that
+            does not stand there came back with a saved image or a snapshot.
+
+    >>> kept = Intent(GuestId("g"), "l", "d", "1", {"a": 9, "b": 9}, ({"a": 1, "b": 1},), 0.0)
+    >>> reclaimed(kept, {"a": 1, "b": 5}, str)
+    {'a': 9, 'b': 5}
+    >>> reclaimed(kept, {"a": 1, "b": 1}, str, configured={"a": 1, "b": 9})
+    {'a': 1, 'b': 9}
+    """
+
+    def part(state: Setting, name: str) -> Setting:
+        return {key: value for key, value in state.items() if facet(key) == name}
+
+    result: dict[str, int | str | bool] = {}
+    for name in sorted(
+        {facet(key) for state in (kept.prior, present, *kept.ours) for key in state}
+    ):
+        there = part(present, name)
+        ours = any(part(each, name) == there for each in kept.ours)
+        own = configured is not None and part(configured, name) == there
+        result |= part(kept.prior, name) if ours and not own else there
+    return result
+
+
+def renewed(kept: Intent, run: str, prior: Setting, present: Setting, state: Setting) -> Intent:
+    """The intent to bring about another state where there is an intent already.
+
+    Earlier states of ours are kept until the last one was seen in force: a call that
+    was given up may have left any of them.
+    """
+    before = kept.ours[-1:] if kept.ours[-1] == present else kept.ours
+    ours = (*(each for each in before if each != state), state)
+    return replace(kept, run=run, prior=prior, ours=ours)
