@@ -1,0 +1,116 @@
+"""A hypervisor leaves no trace on the machine, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.lab import cgroups
+from tests.lab.fixtures import StartHypervisor
+from tests.lab.namespaces import PROJECT, processes
+from tests.lab.spec import MIB, GuestSpec
+from tests.lab.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+OWNER = """
+import signal
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.spec import GuestSpec
+with Hypervisor("doomed") as hypervisor:
+    hypervisor.start(GuestSpec("doomed", channel=False))
+    hypervisor.popen("sleep", "600")
+    print(hypervisor.pid, hypervisor._keeper.pid, flush=True)
+    signal.pause()
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a lab could change about a machine."""
+
+    mounts: str
+    links: tuple[str, ...]
+    files: tuple[tuple[str, float], ...]
+
+
+def machine() -> Machine:
+    places = ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
+    files = [
+        (str(path), path.lstat().st_mtime)
+        for place in places
+        for path in sorted(Path(place).rglob("*"))
+    ]
+    links = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    return Machine(Path("/proc/mounts").read_text("utf-8"), tuple(links), tuple(files))
+
+
+def groups(keeper: int) -> list[Path]:
+    name = f"trustd-lab-{keeper}-*"
+    return [*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}")]
+
+
+def gone(pids: dict[int, int | None]) -> bool:
+    return all(cgroups.started(pid) != started for pid, started in pids.items())
+
+
+@pytest.fixture
+def owner() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", OWNER]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("victim", ["owner", "keeper"])
+def test_nothing_survives_a_kill(
+    owner: subprocess.Popen[str], victim: str, another_hypervisor: StartHypervisor
+) -> None:
+    """Kill -9 of the owner or of the keeper ends every process and leaves mounts, links, files.
+
+    The owner's death also removes the cgroups; after the keeper's, the next keeper does.
+    """
+    before = machine()
+    assert owner.stdout
+    first, keeper = map(int, owner.stdout.readline().split())
+    pids = {process.pid: cgroups.started(process.pid) for process in processes(first)}
+    names = {Path(f"/proc/{pid}/comm").read_text("utf-8").strip() for pid in pids}
+    assert {"libvirtd", "dnsmasq", "qemu-system-x86", "sleep"} <= names
+    assert groups(keeper)
+
+    os.kill({"owner": owner.pid, "keeper": keeper}[victim], signal.SIGKILL)
+
+    wait_until(lambda: gone(pids), "every process inside has gone", seconds=10)
+    if victim == "keeper":
+        another_hypervisor("sweeper")
+    wait_until(lambda: not groups(keeper), "the cgroups are removed", seconds=10)
+    wait_until(
+        lambda: victim == "keeper" or cgroups.started(keeper) is None,
+        "the keeper has gone",
+        seconds=10,
+    )
+    assert machine() == before
+
+
+def test_nothing_is_left_after_the_end(another_hypervisor: StartHypervisor) -> None:
+    """When ``stop`` returns, all of it is gone; and while it ran, nothing outside changed."""
+    before = machine()
+    hypervisor = another_hypervisor("brief")
+    hypervisor.start(GuestSpec("brief", memory=64 * MIB, channel=False))
+    for place in ("/run", "/tmp", "/var/tmp", "/var/lib", "/var/log", "/var/cache", "/dev", "/etc"):  # noqa: S108
+        hypervisor.run("touch", f"{place}/trustd-lab-was-here")
+        assert not Path(f"{place}/trustd-lab-was-here").exists()
+    assert machine() == before
+    keeper = hypervisor._keeper
+    assert keeper
+    pids = {process.pid: cgroups.started(process.pid) for process in processes(hypervisor.pid)}
+    pids[keeper.pid] = cgroups.started(keeper.pid)
+    hypervisor.stop()
+    assert gone(pids)
+    assert not groups(keeper.pid)
+    assert machine() == before
