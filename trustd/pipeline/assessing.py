@@ -1,0 +1,100 @@
+"""The end of the line: everything about one guest in one tick, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from trustd.model import (
+    Assessment,
+    Driver,
+    Finding,
+    Freshness,
+    Guest,
+    GuestState,
+    Outcome,
+    Reading,
+)
+from trustd.pipeline.frames import Frame, Samples
+from trustd.pipeline.narrowing import Verdict
+from trustd.trust import Engine, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What all guests of one tick have in common."""
+
+    number: int
+    reading: Reading
+    frame: Frame
+    scores: Scores
+    policy: str
+
+
+def freshness(reading: Reading, guest: Guest) -> Freshness:
+    """How much is known of a guest at this tick.
+
+    >>> from trustd.model import GuestId, GuestReading
+    >>> guest = Guest(GuestId("a"), "web-1")
+    >>> freshness(Reading(1.0, 1.0, error="connection refused"), guest)
+    <Freshness.STALE: 'stale'>
+    >>> silent = GuestReading(guest.id, GuestState.RUNNING, 1.0, 1.0, {}, whole=False)
+    >>> freshness(Reading(1.0, 1.0, {guest.id: silent}), guest)
+    <Freshness.PARTIAL: 'partial'>
+    """
+    found = reading.guests.get(guest.id)
+    if found is None:
+        return Freshness.STALE if reading.error else Freshness.IDLE
+    if found.state not in _RUNS:
+        return Freshness.IDLE
+    return Freshness.FRESH if found.whole else Freshness.PARTIAL
+
+
+def seen(guest: Guest, state: GuestState) -> Guest:
+    """The guest in the state in which it was sampled: newer than the inventory's."""
+    return guest if guest.state is state else replace(guest, state=state)
+
+
+_RUNS = frozenset({GuestState.RUNNING, GuestState.UNKNOWN})
+
+
+def assess(
+    tick: Tick,
+    guest: Guest,
+    *,
+    row: int,
+    engine: Engine,
+    verdict: Verdict,
+    outcomes: Iterable[Outcome],
+    age: float,
+) -> Assessment:
+    """One guest's assessment.
+
+    Args:
+        row: the guest's row in the frame and the scores.
+        age: seconds since it was sampled whole; NaN if never.
+    """
+    drivers: tuple[Driver, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    # most guests of most ticks have nothing to explain
+    if not tick.scores.clean[row]:
+        drivers = engine.drivers(row)
+        findings = tuple(each.finding for each in engine.open_findings(guest.id))
+    reading = tick.reading.guests.get(guest.id)
+    return Assessment(
+        guest=guest if reading is None else seen(guest, reading.state),
+        tick=tick.number,
+        at=tick.reading.at if reading is None else reading.at,
+        freshness=freshness(tick.reading, guest),
+        age=age,
+        samples=Samples(tick.frame, row),
+        findings=findings,
+        opinion=tick.scores.opinion(row),
+        trust=float(tick.scores.trust[row]),
+        drivers=drivers,
+        permissions=verdict.permissions,
+        since=verdict.standing.since,
+        outcomes=tuple(outcomes),
+        mode=verdict.mode,
+        policy=tick.policy,
+    )

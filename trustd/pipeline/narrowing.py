@@ -1,0 +1,148 @@
+"""From trust to a band, and from the band to what a guest may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+
+from trustd.model import Behaviour, EffectivePermissions, Guest, GuestId, Mode, ObjectRef
+from trustd.policy import Policy, Saved, Standing, Subject, Target, effective
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the policy says of one guest at one tick.
+
+    Args:
+        standing: its band, and the state of the relays behind it.
+        before: its band at the last tick, where that was another one; else empty.
+        protected: whether it is never narrowed.
+    """
+
+    standing: Standing
+    permissions: EffectivePermissions
+    mode: Mode
+    before: str
+    protected: bool
+
+
+@dataclass(slots=True)
+class _Seat:
+    """What is kept of one guest between two ticks."""
+
+    guest: Guest
+    subject: Subject
+    targets: tuple[Target, ...]
+    standing: Standing
+    permissions: EffectivePermissions
+
+
+class Narrowing:
+    """Every guest's band and effective permissions under one policy.
+
+    What does not change from tick to tick (who the guest is to the policy, what
+    its devices are, what it may do in its band) is worked out once.
+
+    Args:
+        observe_only: whether every guest is only observed, whatever the policy says.
+    """
+
+    def __init__(self, policy: Policy, *, observe_only: bool = False) -> None:
+        self.policy = policy
+        self._observe_only = observe_only
+        self._seats: dict[GuestId, _Seat] = {}
+
+    def adopt(self, policy: Policy, *, at: float) -> None:
+        """Judge by another policy from now on; bands are carried over by name."""
+        before, self.policy = self.policy, policy
+        for seat in self._seats.values():
+            seat.standing = policy.relays.restore(before.relays.save(seat.standing), at=at)
+            self._settle(seat, seat.guest, at)
+
+    def follow(self, guest: Guest, *, at: float, saved: Saved | None = None) -> None:
+        """Take in a guest that is new, or whose definition changed.
+
+        Args:
+            saved: the state of its relays from an earlier run.
+        """
+        seat = self._seats.get(guest.id)
+        if seat is not None:
+            if seat.guest is not guest:
+                self._settle(seat, guest, at)
+            return
+        newcomer = self.policy.newcomer_of(self.policy.roles_of(guest.labels, identity=guest.id))
+        if saved is None:
+            standing = self.policy.relays.start(newcomer.probation, at=at)
+        else:
+            standing = self.policy.relays.restore(saved, at=at)
+        self._seats[guest.id] = self._seated(guest, standing, at)
+
+    def forget(self, guest: GuestId) -> None:
+        """Drop a guest that is gone."""
+        self._seats.pop(guest, None)
+
+    def behaviour(self, guest: GuestId) -> Behaviour:
+        """What behaviour is worth to a guest with these roles."""
+        return self.policy.newcomer_of(self._seats[guest].subject.roles).behaviour
+
+    def name(self, guest: GuestId) -> str:
+        """A guest's present name, also when it is gone from the inventory."""
+        return self._seats[guest].guest.name
+
+    def saved(self, guest: GuestId) -> Saved:
+        """The state of a guest's relays, for the store."""
+        return self.policy.relays.save(self._seats[guest].standing)
+
+    def judge(
+        self, guest: GuestId, trust: float, *, at: float, clock: float, stale_for: float
+    ) -> Verdict:
+        """One guest at one tick.
+
+        Args:
+            trust: NaN where the guest was never measured.
+            at: epoch seconds.
+            clock: seconds on a clock that never steps.
+            stale_for: seconds since it was last measured whole.
+        """
+        seat, policy = self._seats[guest], self.policy
+        before = seat.standing.band
+        seat.standing = policy.relays.step(
+            seat.standing,
+            None if isnan(trust) else trust,
+            at=at,
+            clock=clock,
+            stale_for=stale_for,
+        )
+        band = seat.standing.band
+        # exceptions end by the clock, so what they lift is asked anew
+        if band != before or seat.subject.lifts:
+            seat.permissions = effective(policy, seat.subject, band, seat.targets, at=at)
+        return Verdict(
+            seat.standing,
+            seat.permissions,
+            Mode.OBSERVE if self._observe_only else seat.subject.modes[policy.rank(band)],
+            before if band != before else "",
+            seat.subject.protected,
+        )
+
+    def _settle(self, seat: _Seat, guest: Guest, at: float) -> None:
+        new = self._seated(guest, seat.standing, at)
+        seat.guest, seat.subject, seat.targets = new.guest, new.subject, new.targets
+        seat.permissions = new.permissions
+
+    def _seated(self, guest: Guest, standing: Standing, at: float) -> _Seat:
+        subject = self.policy.subject("guest", guest.id, guest.labels)
+        assert subject is not None  # noqa: S101 - every policy knows guests
+        targets = tuple(
+            target for ref in _objects(guest) if (target := self.policy.target(ref)) is not None
+        )
+        permissions = effective(self.policy, subject, standing.band, targets, at=at)
+        return _Seat(guest, subject, targets, standing, permissions)
+
+
+def _objects(guest: Guest) -> tuple[ObjectRef, ...]:
+    """The objects that a guest has as devices, each once."""
+    found = [ObjectRef("volume", disk.identity) for disk in guest.disks if disk.identity]
+    found += [ObjectRef("network", nic.network) for nic in guest.nics if nic.network]
+    found += [ObjectRef("device", device.identity) for device in guest.host_devices]
+    return tuple(dict.fromkeys(found))
