@@ -1,0 +1,76 @@
+"""The API described for machines: OpenAPI 3.1 from the routes and the shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from trustd.api.routes import Route
+from trustd.api.shapes import ProblemDoc, TickEvent
+
+_REF = "#/components/schemas/{model}"
+
+
+def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
+    """The description of these routes.
+
+    Args:
+        version: of the daemon.
+    """
+    shapes = {route.answer for route in routes if isinstance(route.answer, type)}
+    named = sorted({*shapes, ProblemDoc, TickEvent}, key=lambda shape: shape.__name__)
+    _, definitions = TypeAdapter.json_schemas(
+        [(shape, "serialization", TypeAdapter(shape)) for shape in named], ref_template=_REF
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "trustd",
+            "version": version,
+            "summary": "Trust and permissions of the guests of one hypervisor",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {route.path: {"get": _operation(route)} for route in routes},
+        "components": {"schemas": definitions["$defs"]},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    answers = {"200": _answer(HTTPStatus.OK, route.answer)}
+    for code in route.also:
+        answers[str(code)] = _answer(HTTPStatus(code), route.answer)
+    for code in route.problems:
+        answers[str(code)] = {
+            "description": HTTPStatus(code).phrase,
+            "content": {"application/problem+json": {"schema": _ref(ProblemDoc)}},
+        }
+    return {
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": [
+            {
+                "name": parameter.name,
+                "in": parameter.place,
+                "description": parameter.text,
+                "required": parameter.place == "path",
+                "schema": parameter.schema,
+            }
+            for parameter in route.parameters
+        ],
+        "responses": answers,
+    }
+
+
+def _answer(status: HTTPStatus, answer: type | str) -> dict[str, Any]:
+    if isinstance(answer, type):
+        content = {"application/json": {"schema": _ref(answer)}}
+    else:
+        content = {answer: {"schema": {"type": "string"}}}
+    return {"description": status.phrase, "content": content}
+
+
+def _ref(shape: type) -> dict[str, str]:
+    return {"$ref": _REF.format(model=shape.__name__)}

@@ -1,0 +1,171 @@
+"""Every address of the API: the one table that serving and schema come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp.typedefs import Handler
+
+from trustd.api import handlers, shapes
+from trustd.api.query import MOST, SORTS, USUAL
+from trustd.metrics import CONTENT_TYPE
+from trustd.model import Freshness, GuestState
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an address.
+
+    Args:
+        place: ``query``, ``path`` or ``header``.
+        schema: its JSON schema.
+    """
+
+    name: str
+    place: str
+    text: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address.
+
+    Args:
+        answer: the document's shape, or the media type of something else.
+        also: other status codes that carry the document.
+        problems: status codes that carry a problem document.
+        endless: whether the answer has no end.
+    """
+
+    path: str
+    name: str
+    handler: Handler
+    summary: str
+    answer: type | str
+    parameters: tuple[Parameter, ...] = ()
+    also: tuple[int, ...] = ()
+    problems: tuple[int, ...] = ()
+    endless: bool = False
+
+
+def _list_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": schema}
+
+
+_GUEST = (Parameter("guest", "path", "The guest's UUID or, where it is the only one, its name."),)
+_LISTED = (
+    Parameter("band", "query", "Only guests in any of these bands.", _list_of({"type": "string"})),
+    Parameter(
+        "label",
+        "query",
+        "Only guests with all of these labels, as key or key:value.",
+        _list_of({"type": "string"}),
+    ),
+    Parameter("role", "query", "Only guests in any of these roles.", _list_of({"type": "string"})),
+    Parameter(
+        "freshness",
+        "query",
+        "Only guests of which this is known.",
+        _list_of({"type": "string", "enum": list(map(str, Freshness))}),
+    ),
+    Parameter(
+        "state",
+        "query",
+        "Only guests in any of these states.",
+        _list_of({"type": "string", "enum": list(map(str, GuestState))}),
+    ),
+    Parameter(
+        "sort",
+        "query",
+        "Order; a leading minus turns it round.",
+        {"type": "string", "enum": list(SORTS), "default": "trust"},
+    ),
+    Parameter(
+        "limit",
+        "query",
+        "Guests on a page.",
+        {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL},
+    ),
+    Parameter(
+        "offset",
+        "query",
+        "Guests before this page.",
+        {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0},
+    ),
+)
+
+ROUTES = (
+    Route(
+        "/metrics",
+        "metrics",
+        handlers.metrics,
+        "Figures for Prometheus",
+        CONTENT_TYPE.partition(";")[0],
+        problems=(503,),
+    ),
+    Route("/livez", "livez", handlers.livez, "Whether the process answers", shapes.Liveness),
+    Route(
+        "/readyz",
+        "readyz",
+        handlers.readyz,
+        "Whether what is shown can be relied upon",
+        shapes.Readiness,
+        also=(503,),
+    ),
+    Route(
+        "/v1/status",
+        "status",
+        handlers.status,
+        "The daemon's condition",
+        shapes.Status,
+        problems=(503,),
+    ),
+    Route(
+        "/v1/guests",
+        "guests",
+        handlers.guests,
+        "The guests, lowest trust first",
+        shapes.GuestList,
+        parameters=_LISTED,
+        problems=(400, 503),
+    ),
+    Route(
+        "/v1/guests/{guest}",
+        "guest",
+        handlers.guest,
+        "Everything about one guest",
+        shapes.GuestDoc,
+        parameters=_GUEST,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "/v1/guests/{guest}/explain",
+        "explain",
+        handlers.explain,
+        "Why a guest's trust is what it is, and what follows",
+        shapes.Explanation,
+        parameters=_GUEST,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "/v1/guests/{guest}/permissions",
+        "permissions",
+        handlers.permissions,
+        "What a guest may do at the moment",
+        shapes.PermissionsDoc,
+        parameters=_GUEST,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "/v1/events",
+        "events",
+        handlers.events,
+        "What each tick changed, as server-sent events",
+        "text/event-stream",
+        parameters=(Parameter("Last-Event-ID", "header", "The last event seen: go on after it."),),
+        problems=(503,),
+        endless=True,
+    ),
+)

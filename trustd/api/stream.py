@@ -1,0 +1,144 @@
+"""Server-sent events: one message a tick to every reader that keeps up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from itertools import dropwhile, islice
+
+import orjson
+
+from trustd.api.problems import RequestProblem
+from trustd.api.shapes import TickEvent
+from trustd.metrics import Meters
+
+KEEPALIVE = b": keepalive\n\n"
+_MOST_STREAMS = 64
+_MOST_WAITING = 64
+_BACKLOG_EVENTS = 256
+_BACKLOG_BYTES = 4 << 20
+
+
+class Stream:
+    """One reader's messages. What it may leave unread is bounded.
+
+    Args:
+        backlog: messages to begin with.
+        abort: breaks the reader's connection, also while a write to it blocks.
+    """
+
+    def __init__(self, backlog: list[bytes], abort: Callable[[], None]) -> None:
+        self._backlog = backlog
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
+        self.abort = abort
+
+    def offer(self, message: bytes | None) -> bool:
+        """Add a message, or the end (None); False where the reader lags too far."""
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def messages(self, keepalive: float) -> AsyncIterator[bytes]:
+        """Every message until the end, and a comment after ``keepalive`` seconds of silence."""
+        for message in self._backlog:
+            yield message
+        while True:
+            try:
+                async with asyncio.timeout(keepalive):
+                    waiting = await self._waiting.get()
+            except TimeoutError:
+                yield KEEPALIVE
+                continue
+            if waiting is None:
+                return
+            yield waiting
+
+
+class Hub:
+    """Gives every reader every tick's message. Belongs to the loop.
+
+    Args:
+        run: tells this run of the daemon from others, in the messages' identities.
+        meters: where readers are counted.
+    """
+
+    def __init__(self, run: str, meters: Meters) -> None:
+        self._run = run
+        self._meters = meters
+        self._streams: set[Stream] = set()
+        self._backlog: deque[tuple[str, bytes]] = deque(maxlen=_BACKLOG_EVENTS)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def publish(self, event: TickEvent) -> None:
+        """Send one tick's message; a reader that lags loses its connection.
+
+        It may come back with the identity of the last message that it saw.
+        """
+        identity = f"{self._run}-{event.tick}"
+        message = b"id: %s\nevent: tick\ndata: %s\n\n" % (identity.encode(), orjson.dumps(event))
+        self._backlog.append((identity, message))
+        while (
+            len(self._backlog) > 1 and sum(len(kept) for _, kept in self._backlog) > _BACKLOG_BYTES
+        ):
+            self._backlog.popleft()
+        for stream in tuple(self._streams):
+            if not stream.offer(message):
+                self._streams.discard(stream)
+                self._meters.streams_dropped.inc()
+                stream.abort()
+
+    @contextmanager
+    def open(self, last: str | None, abort: Callable[[], None]) -> Iterator[Stream]:
+        """Add a reader.
+
+        Args:
+            last: the identity of the last message that it saw; None for a new one.
+            abort: breaks its connection.
+
+        Raises:
+            RequestProblem: there are too many readers.
+        """
+        if len(self._streams) >= _MOST_STREAMS:
+            raise RequestProblem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"{_MOST_STREAMS} event streams are open already: close one, or ask again later",
+                {"Retry-After": "10"},
+            )
+        stream = Stream(self._since(last), abort)
+        self._streams.add(stream)
+        self._meters.streams.set(len(self._streams))
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+            self._meters.streams.set(len(self._streams))
+
+    def close(self) -> None:
+        """End every stream in order."""
+        for stream in self._streams:
+            if not stream.offer(None):
+                stream.abort()
+
+    def _since(self, last: str | None) -> list[bytes]:
+        """What a reader begins with.
+
+        What came after the message it saw; or, where that is not known, word that
+        it must read everything anew. A new reader gets the last tick's message.
+        """
+        newest = [message for _, message in islice(reversed(self._backlog), 1)]
+        if last is None:
+            return newest
+        if any(identity == last for identity, _ in self._backlog):
+            missed = islice(dropwhile(lambda kept: kept[0] != last, self._backlog), 1, None)
+            return [message for _, message in missed]
+        return [
+            b'event: reset\ndata: {"reason":"the last event seen is not kept any more"}\n\n',
+            *newest,
+        ]

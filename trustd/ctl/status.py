@@ -1,0 +1,90 @@
+"""``trustctl status``: whether the daemon is well, and how its guests are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from trustd.ctl.connection import Document
+from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
+from trustd.ctl.tables import band_style, cell, pairs
+from trustd.ctl.text import duration
+
+
+@click.command()
+@with_session
+def command(session: Session) -> None:
+    """Show the daemon's condition. Exits with 3 where it is not ready."""
+    document = session.connection.get("/v1/status")
+    session.show(document, lambda: _flat(document), lambda: _table(document, time.time()))
+    if not document["ready"]:
+        raise SystemExit(ANSWER_IS_BAD)
+
+
+def _table(status: Document, now: float) -> Table:
+    return pairs(_lines(status, now))
+
+
+def _lines(status: Document, now: float) -> Iterator[tuple[str, str | Text]]:
+    guests, policy, hypervisor = status["guests"], status["policy"], status["hypervisor"]
+    ready = status["ready"]
+    yield (
+        "trustd",
+        cell(
+            f"{status['version']}, {'ready' if ready else 'NOT READY'}, mode {status['mode']}",
+            "green" if ready else "red",
+        ),
+    )
+    for name, check in status["checks"].items():
+        if not check["ok"]:
+            yield f"  {name}", cell(check["reason"], "red")
+    late = f", {status['overruns']} left out" if status["overruns"] else ""
+    yield (
+        "tick",
+        (
+            f"{status['tick']}, {duration(status['age'])} ago, took {duration(status['seconds'])},"
+            f" every {duration(status['interval'])}{late}"
+        ),
+    )
+    yield "guests", f"{guests['total']}, {guests['restricted']} restricted"
+    bands = Text()
+    for band, count in guests["by_band"].items():
+        bands.append_text(cell(f"{band} {count}  ", band_style(band, status["bands"])))
+    yield "  by band", bands
+    yield "  known", "  ".join(f"{key} {count}" for key, count in guests["by_freshness"].items())
+    yield "policy", f"{policy['name']} {policy['id'][:12]} from {policy['path']}"
+    if policy["error"]:
+        yield "  refused", cell(policy["error"], "red")
+    if hypervisor["up"]:
+        since = hypervisor["since"]
+        yield "hypervisor", f"up for {duration(None if since is None else now - since)}"
+    else:
+        yield "hypervisor", cell(f"down: {hypervisor['error']}", "red")
+    if hypervisor["abandoned"] or hypervisor["unresponsive"]:
+        yield (
+            "  stuck",
+            (
+                f"{hypervisor['unresponsive']} guests do not answer,"
+                f" {hypervisor['abandoned']} calls given up"
+            ),
+        )
+    for name, plugin in sorted(status["plugins"].items()):
+        if plugin["error"]:
+            yield f"collector {name}", cell(f"{plugin['error']} ({plugin['errors']} times)", "red")
+    if status["store_error"]:
+        yield "store", cell(status["store_error"], "red")
+
+
+def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """A document as dotted names and values."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        yield path, ",".join(map(str, value))
+    else:
+        yield path, {None: "-", True: "true", False: "false"}.get(value, str(value))  # type: ignore[call-overload]

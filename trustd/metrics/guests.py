@@ -1,0 +1,220 @@
+"""The series of the guests, in the text format of Prometheus.
+
+A general library spends most of its time on label sets; here every series of a
+guest has the one label that never changes, its UUID, and its text is kept.
+Facts that may change, such as the name, stand in ``trustd_guest_info`` alone.
+Numbers have nine digits: more would be the noise of a measurement, and cost
+twice the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from trustd.errors import CollectError
+from trustd.metrics.names import base_factor, metric_name
+from trustd.metrics.text import label_value
+from trustd.model import (
+    Assessment,
+    FeatureSpec,
+    Fleet,
+    Freshness,
+    Gap,
+    GuestId,
+    GuestState,
+    Mode,
+    OutcomeStatus,
+    Severity,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric of the guests: its name and its line of help."""
+
+    name: str
+    help: str
+
+    @property
+    def head(self) -> str:
+        """The two comment lines before its series."""
+        return f"# HELP {self.name} {self.help}\n# TYPE {self.name} gauge\n"
+
+
+INFO = Family("trustd_guest_info", "Facts about a guest; always 1.")
+TRUST = Family("trustd_guest_trust_ratio", "Trust value of a guest.")
+UNCERTAINTY = Family(
+    "trustd_guest_uncertainty_ratio", "Uncertainty of the opinion behind the trust value."
+)
+AGE = Family(
+    "trustd_guest_sample_age_seconds", "Time since a guest was last sampled whole; none if never."
+)
+BAND = Family("trustd_guest_band", "Whether a guest is in this band of the policy.")
+FRESHNESS = Family("trustd_guest_freshness", "Whether this is what is known of a guest now.")
+STATE = Family("trustd_guest_state", "Whether a guest is in this state.")
+RESTRICTED = Family(
+    "trustd_guest_restricted",
+    "Whether a lever narrows a guest (enforce), or would (observe).",
+)
+FINDINGS = Family("trustd_guest_findings", "Open findings about a guest, by severity.")
+LOST = Family(
+    "trustd_guest_lost_permissions", "Actions on objects that the present band takes from a guest."
+)
+FAMILIES = (
+    INFO,
+    TRUST,
+    UNCERTAINTY,
+    AGE,
+    BAND,
+    FRESHNESS,
+    STATE,
+    RESTRICTED,
+    FINDINGS,
+    LOST,
+)
+
+IN_FORCE = frozenset({OutcomeStatus.APPLIED, OutcomeStatus.HELD})
+"""Outcomes of an action that narrows its guest at this moment."""
+
+
+class GuestSeries:
+    """Writes the series of every guest; keeps their label text between ticks.
+
+    Args:
+        features: every feature that a guest may have.
+
+    Raises:
+        CollectError: two features would share a metric.
+    """
+
+    def __init__(self, features: Sequence[FeatureSpec]) -> None:
+        self._labels: dict[GuestId, str] = {}
+        self._features: dict[str, tuple[FeatureSpec, Family]] = {}
+        for feature in features:
+            name = metric_name(feature)
+            taken = self._features.get(name) or _own(name)
+            if taken:
+                raise CollectError(
+                    f"feature {feature.name!r} would be the metric {name}, which is taken:"
+                    " rename the feature in its collector"
+                )
+            text = f"Feature {label_value(feature.name)}, as last measured."
+            self._features[name] = (feature, Family(name, text))
+
+    def chunks(self, fleet: Fleet) -> Iterator[bytes]:
+        """The page's part about guests, a metric at a time."""
+        guests = tuple(fleet.guests.values())
+        labels = self._labels_of(guests)
+        yield _info(guests, labels)
+        yield _plain(TRUST, labels, [guest.trust for guest in guests])
+        yield _plain(UNCERTAINTY, labels, [guest.opinion.uncertainty for guest in guests])
+        yield _plain(AGE, labels, [guest.age for guest in guests])
+        yield _states(BAND, "band", fleet.bands, labels, [guest.band for guest in guests])
+        yield _states(
+            FRESHNESS, "freshness", tuple(Freshness), labels, [guest.freshness for guest in guests]
+        )
+        yield _states(
+            STATE, "state", tuple(GuestState), labels, [guest.guest.state for guest in guests]
+        )
+        yield _split(RESTRICTED, "mode", tuple(Mode), labels, map(_restricted, guests))
+        yield _split(FINDINGS, "severity", tuple(Severity), labels, map(_findings, guests))
+        yield _plain(LOST, labels, [_lost(guest) for guest in guests])
+        for feature, family in self._features.values():
+            yield _feature(feature, family, labels, guests)
+
+    def _labels_of(self, guests: Sequence[Assessment]) -> list[str]:
+        """The text ``uuid="..."`` of each guest; forgets guests that are gone."""
+        known = self._labels
+        self._labels = {
+            guest.id: known.get(guest.id) or f'uuid="{label_value(guest.id)}"' for guest in guests
+        }
+        return list(self._labels.values())
+
+
+def _own(name: str) -> bool:
+    return any(family.name == name for family in FAMILIES)
+
+
+def _info(guests: Sequence[Assessment], labels: Sequence[str]) -> bytes:
+    lines = [
+        f'{INFO.name}{{{label},guest="{label_value(guest.guest.name)}"'
+        f',roles="{label_value(",".join(sorted(guest.permissions.roles)))}"}} 1\n'
+        for guest, label in zip(guests, labels, strict=True)
+    ]
+    return (INFO.head + "".join(lines)).encode()
+
+
+def _plain(family: Family, labels: Sequence[str], values: Sequence[float]) -> bytes:
+    """One series a guest; none where there is no number."""
+    name = family.name
+    lines = [
+        f"{name}{{{label}}} {value:.9g}\n"
+        for label, value in zip(labels, values, strict=True)
+        if isfinite(value)
+    ]
+    return (family.head + "".join(lines)).encode()
+
+
+def _states(
+    family: Family, key: str, states: Sequence[str], labels: Sequence[str], now: Sequence[str]
+) -> bytes:
+    """A series for each state, 1 for the one that holds: a change ends no series."""
+    endings = [(state, f',{key}="{label_value(state)}"}} ') for state in states]
+    name = family.name
+    lines = [
+        f"{name}{{{label}{ending}{'1' if state == present else '0'}\n"
+        for label, present in zip(labels, now, strict=True)
+        for state, ending in endings
+    ]
+    return (family.head + "".join(lines)).encode()
+
+
+def _split(
+    family: Family,
+    key: str,
+    parts: Sequence[str],
+    labels: Sequence[str],
+    numbers: Iterable[Sequence[int]],
+) -> bytes:
+    """A series for each part, each with a number of its own."""
+    endings = [f',{key}="{label_value(part)}"}} ' for part in parts]
+    name = family.name
+    lines = [
+        f"{name}{{{label}{ending}{number}\n"
+        for label, row in zip(labels, numbers, strict=True)
+        for ending, number in zip(endings, row, strict=True)
+    ]
+    return (family.head + "".join(lines)).encode()
+
+
+def _feature(
+    feature: FeatureSpec, family: Family, labels: Sequence[str], guests: Sequence[Assessment]
+) -> bytes:
+    key, factor, name = feature.name, base_factor(feature), family.name
+    lines = []
+    for guest, label in zip(guests, labels, strict=True):
+        value = guest.samples.get(key)
+        if value is None or isinstance(value, Gap) or not isfinite(value):
+            continue
+        lines.append(f"{name}{{{label}}} {value * factor:.9g}\n")
+    return (family.head + "".join(lines)).encode()
+
+
+def _restricted(guest: Assessment) -> Sequence[int]:
+    """In the order of :class:`Mode`: whether a lever would, and does, narrow it."""
+    statuses = {outcome.status for outcome in guest.outcomes}
+    return int(OutcomeStatus.WOULD_APPLY in statuses), int(not IN_FORCE.isdisjoint(statuses))
+
+
+def _findings(guest: Assessment) -> Sequence[int]:
+    """In the order of :class:`Severity`: how many are open."""
+    counts = [0] * len(Severity)
+    for finding in guest.findings:
+        counts[finding.severity.rank] += 1
+    return counts
+
+
+def _lost(guest: Assessment) -> int:
+    return sum(len(access.lost) for access in guest.permissions.access)

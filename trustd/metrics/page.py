@@ -1,0 +1,59 @@
+"""The page that Prometheus scrapes, built once a tick."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import generate_latest
+
+from trustd.metrics.guests import GuestSeries
+from trustd.metrics.meters import Meters
+from trustd.model import FeatureSpec, Fleet
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPage:
+    """One page in both forms that a scraper may ask for.
+
+    Args:
+        plain: UTF-8 in the text format.
+        compressed: the same as gzip.
+    """
+
+    plain: bytes
+    compressed: bytes
+
+
+class Exposition:
+    """Turns a fleet into a page. Belongs to one thread, which is not the loop's.
+
+    Args:
+        features: every feature that a guest may have.
+
+    Raises:
+        CollectError: two features would share a metric.
+    """
+
+    def __init__(self, features: Sequence[FeatureSpec]) -> None:
+        self._guests = GuestSeries(features)
+
+    def render(self, fleet: Fleet, meters: Meters) -> MetricsPage:
+        """Build the page.
+
+        It is made in pieces, so that no single step holds the interpreter for
+        longer than a moment: the loop serves requests meanwhile.
+        """
+        # Level 1 costs a tenth of the time of level 6 and sends a third more;
+        # wbits 31 asks for gzip's own framing.
+        squeeze = zlib.compressobj(level=1, wbits=31)
+        plain: list[bytes] = []
+        compressed: list[bytes] = []
+        for chunk in (generate_latest(meters.registry), *self._guests.chunks(fleet)):
+            plain.append(chunk)
+            compressed.append(squeeze.compress(chunk))
+        compressed.append(squeeze.flush())
+        return MetricsPage(b"".join(plain), b"".join(compressed))
