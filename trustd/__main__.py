@@ -1,0 +1,5 @@
+"""``python -m trustd`` is ``trustd``."""
+
+from trustd.daemon import main
+
+main()
