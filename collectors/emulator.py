@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any
 
-from collectors.qemu_process import Emulators, Listener, OpenFile, Sight
+from collectors.listening import Listener
+from collectors.qemu_process import Emulators, OpenFile, Sight
 from trustd.errors import NoData
 from trustd.model import FeatureSpec, Finding, Guest, GuestId, GuestState, Severity
 from trustd.spi import Probed
@@ -74,7 +75,7 @@ class Emulator:
             "emulator-outdated",
         )
     )
-    every = 5.0
+    every = 10.0
     timeout = 5.0
 
     def __init__(self, emulators: Emulators | None = None) -> None:
@@ -92,7 +93,7 @@ class Emulator:
         except NoData:
             self._first.pop(guest.id, None)
             raise
-        sight = self._emulators.look(process)
+        sight = self._emulators.look(process, at=at)
         first = self._first.get(guest.id)
         if first is None or (first.pid, first.started) != (sight.pid, sight.started):
             first = self._first[guest.id] = sight

@@ -77,9 +77,7 @@ _MEMORY = Rule(
 )
 
 _RULES: Mapping[tuple[str, str, str], Rule] = {
-    ("lifecycle", "stopped", "from-snapshot"): _REVERT,
     ("lifecycle", "started", "from-snapshot"): _REVERT,
-    ("lifecycle", "resumed", "from-snapshot"): _REVERT,
     ("lifecycle", "suspended", "from-snapshot"): _REVERT,
     ("lifecycle", "defined", "from-snapshot"): _REVERT,
     ("lifecycle", "started", "restored"): _RESTORE,
@@ -89,7 +87,12 @@ _RULES: Mapping[tuple[str, str, str], Rule] = {
     ("lifecycle", "stopped", "crashed"): _CRASH,
     ("lifecycle", "stopped", "failed"): _EMULATOR_GONE,
 }
-"""By kind, name and detail; of other lifecycle events there is nothing to say."""
+"""By kind, name and detail; of other lifecycle events there is nothing to say.
+
+A stop "from snapshot" is also what follows a snapshot that was to stop the guest, and
+a resume "from snapshot" what follows a restore from a saved state: neither tells a
+revert, and every revert has one of the others.
+"""
 
 _RULES_BY_KIND: Mapping[str, Rule] = {
     "reboot": _REBOOT,

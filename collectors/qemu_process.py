@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import socket
 import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from collectors.listening import Listener, Listening
 from trustd.errors import NoData
 from trustd.model import GuestId
 
@@ -22,6 +22,7 @@ Identity = tuple[int, int]
 """Device and inode of a file."""
 
 _EMULATOR = re.compile(r"qemu-system-[\w.-]+|qemu-kvm|kvm")
+_SOCKET = re.compile(r"socket:\[(\d+)\]")
 _GONE = " (deleted)"
 
 
@@ -31,19 +32,6 @@ class Child:
 
     pid: int
     executable: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """An address on which a process accepts what comes from the network.
-
-    Args:
-        protocol: ``tcp`` or ``udp``.
-    """
-
-    protocol: str
-    address: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +90,7 @@ class Emulators:
         self._proc = proc
         self._pids = pids
         self._rescan = rescan
+        self._sockets = Listening(keep=min(rescan, 1.0))
         self._known: dict[GuestId, psutil.Process] = {}
         self._scanned = float("-inf")
         self._lock = threading.Lock()
@@ -134,8 +123,11 @@ class Emulators:
         alive = {guest: known for guest, known in self._known.items() if _lives(known)}
         self._known = {**running, **listed, **alive}
 
-    def look(self, process: psutil.Process) -> Sight:
+    def look(self, process: psutil.Process, *, at: float) -> Sight:
         """What is to be seen of a process now.
+
+        Args:
+            at: epoch seconds.
 
         Raises:
             NoData: it ended, or this user may not see it.
@@ -143,6 +135,8 @@ class Emulators:
         root = self._proc / str(process.pid)
         try:
             with process.oneshot():
+                descriptors = list(_descriptors(root))
+                sockets = self._sockets.seen_from(root, at=at)
                 executable = str((root / "exe").readlink())
                 running = (root / "exe").stat()
                 sight = Sight(
@@ -153,8 +147,8 @@ class Emulators:
                     replaced=executable.endswith(_GONE),
                     arguments=tuple(process.cmdline()),
                     children=tuple(_children(process, root)),
-                    listeners=tuple(_listeners(process)),
-                    files=tuple(_files(root)),
+                    listeners=tuple(_listeners(descriptors, sockets)),
+                    files=tuple(_files(descriptors)),
                 )
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError) as error:
             raise NoData(f"process {process.pid} ended while it was looked at") from error
@@ -239,25 +233,27 @@ def _child_pids(process: psutil.Process, root: Path) -> Sequence[int]:
     return [int(pid) for listing in listings for pid in listing.split()]
 
 
-def _listeners(process: psutil.Process) -> Iterator[Listener]:
-    for connection in process.net_connections(kind="inet"):
-        # Each is an empty tuple where there is none, whatever the type stubs say.
-        local: Any = connection.laddr
-        remote: Any = connection.raddr
-        if not local:
-            continue
-        if connection.type == socket.SOCK_STREAM and connection.status == psutil.CONN_LISTEN:
-            yield Listener("tcp", local.ip, local.port)
-        elif connection.type == socket.SOCK_DGRAM and not remote:
-            yield Listener("udp", local.ip, local.port)
-
-
-def _files(root: Path) -> Iterator[OpenFile]:
-    """Files, directories and device nodes that are open; no pipes, no sockets."""
-    for descriptor in root.glob("fd/*"):
+def _descriptors(root: Path) -> Iterator[tuple[str, bool]]:
+    """What each open descriptor leads to, and whether it can be written to."""
+    for name in os.listdir(root / "fd"):  # noqa: PTH208 - a guest has hundreds of them
+        descriptor = root / "fd" / name
         with suppress(FileNotFoundError, ProcessLookupError):
-            path = str(descriptor.readlink())
-            if path.startswith("/"):
-                # procfs shows the mode of opening as the permissions of the link.
-                writable = bool(descriptor.lstat().st_mode & stat.S_IWUSR)
-                yield OpenFile(path.removesuffix(_GONE), writable)
+            # procfs shows the mode of opening as the permissions of the link.
+            writable = bool(descriptor.lstat().st_mode & stat.S_IWUSR)
+            yield str(descriptor.readlink()), writable
+
+
+def _listeners(
+    descriptors: Sequence[tuple[str, bool]], sockets: Mapping[int, Listener]
+) -> Iterator[Listener]:
+    for target, _ in descriptors:
+        match = _SOCKET.fullmatch(target)
+        if match and int(match[1]) in sockets:
+            yield sockets[int(match[1])]
+
+
+def _files(descriptors: Sequence[tuple[str, bool]]) -> Iterator[OpenFile]:
+    """Files, directories and device nodes; no pipes, no sockets."""
+    for target, writable in descriptors:
+        if target.startswith("/"):
+            yield OpenFile(target.removesuffix(_GONE), writable)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from collectors.emulator import Emulator, foreign, judge, named_ports, unexplained
-from collectors.qemu_process import Emulators, Listener, OpenFile, Sight
+from collectors.listening import Listener
+from collectors.qemu_process import Emulators, OpenFile, Sight
 from trustd.errors import NoData
 from trustd.model import Disk, Finding, Guest, GuestId, GuestState, Nic, Severity
 

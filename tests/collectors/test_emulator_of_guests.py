@@ -146,6 +146,9 @@ def test_a_guest_that_migrates_is_no_finding_on_either_side(
     with disk.open("wb") as empty:
         empty.truncate(8 << 20)
     (mine,) = guests(GuestSpec("traveller", disks=(DiskSpec(format="raw", path=str(disk)),)))
+    sockets = shared / "sockets"
+    sockets.mkdir()
+    sockets.chmod(0o777)
     there.path(f"/run/lab/guests/{mine.uuid}").mkdir(parents=True)  # of its serial log
     guest = known(mine)
     arriving = replace(guest, state=GuestState.PAUSED)
@@ -155,7 +158,7 @@ def test_a_guest_that_migrates_is_no_finding_on_either_side(
         try:
             domain.migrate3(
                 destination,
-                {libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{shared}/migration.sock"},
+                {libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{sockets}/migration"},
                 libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_UNSAFE,
             )
             watch.more()
@@ -173,7 +176,7 @@ from trustd.model import Guest, GuestId
 from collectors.qemu_process import Emulators
 emulators = Emulators()
 process = emulators.find(GuestId(sys.argv[1]), at=time.time())
-sight = emulators.look(process)
+sight = emulators.look(process, at=time.time())
 probed = Emulator(emulators).probe(Guest(GuestId(sys.argv[1]), "x"), at=time.time())
 print(json.dumps([process.pid, sight.executable, len(sight.files), len(probed.findings)]))
 """

@@ -60,6 +60,8 @@ def test_what_an_event_is_worth(event: GuestEvent, kind: str, severity: Severity
         ("stopped", "destroyed"),
         ("stopped", "migrated"),
         ("stopped", "saved"),
+        ("stopped", "from-snapshot"),
+        ("resumed", "from-snapshot"),
         ("suspended", "paused"),
         ("resumed", "unpaused"),
         ("defined", "added"),

@@ -72,28 +72,28 @@ def test_a_revert_is_a_finding_and_a_snapshot_is_none(ear: Ear, guests: StartGue
             domain.suspend()
             domain.revertToSnapshot(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
             assert kinds(ear.until(guest.uuid, "suspended", "from-snapshot")) == ["snapshot-revert"]
-            halted = domain.snapshotCreateXML(
+            domain.snapshotCreateXML(
                 "<domainsnapshot><name>h</name></domainsnapshot>",
                 libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_HALT,
             )
             assert ear.until(guest.uuid, "stopped", "from-snapshot") == []
-            halted.delete()
+            domain.revertToSnapshot(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
+            assert kinds(ear.until(guest.uuid, "started", "from-snapshot")) == ["snapshot-revert"]
         finally:
-            snapshot.delete()
+            for taken in domain.listAllSnapshots():
+                taken.delete()
 
 
 def test_reboot_crash_save_and_rename_of_a_guest(ear: Ear, guests: StartGuests) -> None:
     """What a guest and its administrator really do is told apart."""
     (guest,) = guests(GuestSpec("busy"))
     assert ear.until(guest.uuid, "started", "booted") == []
-    guest.reboot()
-    assert kinds(ear.until(guest.uuid, "reboot")) == ["guest-reboot"]
     with guest.domain() as domain:
         domain.managedSave()
         assert ear.until(guest.uuid, "stopped", "saved") == []
         domain.create()
         assert kinds(ear.until(guest.uuid, "started", "restored")) == ["restored-from-save"]
-        ear.until(guest.uuid, "resumed")
+        guest.wait_ready()
     guest.crash()
     assert kinds(ear.until(guest.uuid, "crashed", "panicked")) == ["guest-crash"]
     with guest.domain() as domain:
@@ -102,5 +102,8 @@ def test_reboot_crash_save_and_rename_of_a_guest(ear: Ear, guests: StartGuests) 
         domain.rename("busier")
         found = ear.until(guest.uuid, "defined", "renamed")
         domain.rename("busy")
+        domain.create()
+        domain.reset()
+        assert kinds(ear.until(guest.uuid, "reboot")) == ["guest-reboot", "renamed"]
     assert kinds(found) == ["renamed"]
     assert "busier" in found[0].summary

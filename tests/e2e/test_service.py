@@ -93,7 +93,7 @@ def test_reload_takes_a_good_policy_and_refuses_a_bad_one(host, trio, policy):
             lambda: "enforc" in daemon.get("/v1/status")["policy"]["error"], "the mistake is shown"
         )
         assert daemon.get("/v1/status")["policy"]["id"] == second["id"]
-        assert b"trustd_config_last_reload_successful 0" in daemon.get_bytes("/metrics")
+        assert b"trustd_policy_last_reload_successful 0" in daemon.get_bytes("/metrics")
         daemon.stop()
 
 

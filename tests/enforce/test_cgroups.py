@@ -33,8 +33,12 @@ class Running:
 def emulator() -> Iterator[int]:
     """A process whose arguments name the guest, as QEMU's do."""
     with subprocess.Popen(
-        [sys.executable, "-c", "input()", "-uuid", MINE], stdin=subprocess.PIPE
+        [sys.executable, "-c", "print(flush=True); input()", "-uuid", MINE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # until then it is still a copy of us
         yield process.pid
         process.communicate(b"\n")
 

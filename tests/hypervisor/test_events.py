@@ -8,7 +8,8 @@ import libvirt
 import pytest
 
 from tests.lab.waiting import wait_until
-from trustd.hypervisor.events import EventQueue, Subscription
+from trustd.hypervisor.event_queue import EventQueue
+from trustd.hypervisor.events import Subscription
 from trustd.hypervisor.loop import run_event_loop
 from trustd.model import GuestEvent, GuestId
 

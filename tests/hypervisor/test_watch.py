@@ -243,4 +243,5 @@ def test_a_flood_of_events_is_told_as_a_resync(connected, heard, fleet):
     wait_until(connected.resynced, "the loss is told", seconds=10)
     events = heard("lifecycle", "resumed")
     assert sum(event.guest == noisy.uuid for event in events) == 256
+    assert connected.events_dropped == 301 - 256
     assert {event.guest for event in events} == {noisy.uuid, quiet.uuid}

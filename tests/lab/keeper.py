@@ -19,14 +19,17 @@ import time
 from pathlib import Path
 
 from tests.lab import cgroups
+from tests.lab.mounts import isolate
 
 NAMESPACES = ("--fork", "--kill-child", "--pid", "--mount", "--net", "--uts", "--ipc")
-SECONDS_TO_START = 60.0
+PROPAGATION = ("--propagation", "unchanged")  # isolate() has made it private
+SECONDS_TO_START = 120.0
 
 
 def keep(owner: int, uuid: str, name: str, shared: list[str]) -> None:
     """Run one hypervisor until its owner lets go of it or dies."""
     owner_end = os.pidfd_open(owner)
+    isolate()
     while os.path.ismount("/sys"):  # with the machine's view of cgroups, which would be in the way
         subprocess.run(["umount", "--recursive", "--lazy", "/sys"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "lab", "/sys"], check=True)
@@ -43,8 +46,8 @@ def keep(owner: int, uuid: str, name: str, shared: list[str]) -> None:
 
 def _run(owner_end: int, uuid: str, name: str, groups: list[Path]) -> None:
     script = Path(__file__).with_name("inside.sh")
-    command = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", *NAMESPACES, "--", "sh"]
-    command += [str(script), "join", uuid, name, "/sys/shared", *map(str, groups)]
+    command = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", *NAMESPACES, *PROPAGATION]
+    command += ["--", "sh", str(script), "join", uuid, name, "/sys/shared", *map(str, groups)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         said = _repeat(child.stdout.fileno(), [owner_end, sys.stdin.fileno()])

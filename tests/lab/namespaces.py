@@ -47,7 +47,8 @@ class Namespaces:
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # closed by stop()
         self._keeper = subprocess.Popen(
             [
-                *("unshare", "--mount", "--", sys.executable, "-m", "tests.lab.keeper"),
+                *("unshare", "--mount", "--propagation", "unchanged", "--"),
+                *(sys.executable, "-m", "tests.lab.keeper"),
                 *(str(os.getpid()), self.uuid, self.name, *self._covered),
             ],
             cwd=PROJECT,
@@ -120,10 +121,10 @@ class Namespaces:
 
     def command(self, *arguments: str | Path) -> list[str]:
         """Return the command which, run outside, runs ``arguments`` inside."""
-        enter = ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-C", "--"]
+        enter = ["nsenter", "-t", str(self.pid), *("-m", "-p", "-n", "-u", "-i", "-C", "-r", "-w")]
         # nsenter stays outside and waits for its child inside, which is to die with it.
         die = ["setpriv", "--pdeathsig", "KILL", "--", "/run/lab/enter"]
-        return [*enter, *die, *map(str, arguments)]
+        return [*enter, "--", *die, *map(str, arguments)]
 
     def run(self, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command inside to its end; ``options`` go to ``subprocess.run``.

@@ -87,7 +87,8 @@ def main() -> None:
 
 
 def _may_unshare() -> bool:
-    trial = ["unshare", "--fork", "--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup", "true"]
+    kinds = ["--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup"]
+    trial = ["unshare", "--fork", *kinds, "--propagation", "unchanged", "true"]
     return subprocess.run(trial, capture_output=True, check=False).returncode == 0
 
 

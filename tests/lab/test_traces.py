@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,13 +47,23 @@ def machine() -> Machine:
         for place in places
         for path in sorted(Path(place).rglob("*"))
     ]
-    links = sorted(path.name for path in Path("/sys/class/net").iterdir())
-    return Machine(Path("/proc/mounts").read_text("utf-8"), tuple(links), tuple(files))
+    return Machine(
+        mounts=Path("/proc/mounts").read_text("utf-8"),
+        links=tuple(sorted(name for _, name in socket.if_nameindex())),
+        files=tuple(files),
+    )
 
 
-def groups(keeper: int) -> list[Path]:
-    name = f"trustd-lab-{keeper}-*"
-    return [*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}")]
+def groups(keeper: int) -> str:
+    """The cgroups that a keeper made: looked for where it made them, mounted or not."""
+    program = (
+        "import subprocess; from pathlib import Path; from tests.lab import cgroups, mounts;"
+        "mounts.isolate(); subprocess.run(['mount', '-t', 'tmpfs', 'look', '/sys'], check=True);"
+        "tops = cgroups.mount(Path('/sys/cgroup'));"
+        f"print(*(group for top in tops for group in top.glob('trustd-lab-{keeper}-*')), end='')"
+    )
+    command = ["unshare", "--mount", "--propagation", "unchanged", sys.executable, "-c", program]
+    return subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
 
 
 def gone(pids: dict[int, int | None]) -> bool:

@@ -109,6 +109,17 @@ def test_match_compares_labels_of_subject_and_object(policy_of):
     assert reason(policy, "read", guest={"app": "web"}, labels={"app": "web"}) == "match"
 
 
+def test_an_empty_label_is_no_label(policy_of):
+    """Two that have no tenant are not of one tenant, nor of one colour."""
+    policy = policy_of("types: [{label: colour, types: [network]}]\n")
+    nobody = {"app": "web", "tenant": ""}
+    assert reason(policy, "read", guest=nobody, labels=nobody) == "match"
+    bare = {**WEB, "colour": "red,"}
+    assert reason(policy, "send", NET, {"colour": ",blue"}, guest=bare) == "type"
+    assert reason(policy, "send", NET, {"colour": "blue , red"}, guest=bare) == "permit"
+    assert reason(policy, "read", guest={**WEB, "tenant": " acme"}) == "match"
+
+
 def test_a_user_is_not_measured_and_owns_by_its_id(policy_of):
     """Users sit in the best band whatever band is passed; $id is the identity."""
     policy = policy_of()

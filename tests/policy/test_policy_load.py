@@ -74,6 +74,41 @@ enforce:
     assert all("^" in p.excerpt for p in found)
 
 
+def test_one_mistake_is_told_once():
+    """What follows from a mistake is not reported beside it, and hides nothing else."""
+    text = """\
+apiVersion: trustd/v2
+actions: {ro: [read]}
+objects:
+  disks: {type: volume, select: 5}
+roles:
+  web:
+    permits:
+      - {actions: [seal], object: 7}
+      - {actions: [ro], object: disks}
+      - {actions: [ro], object: tapes}
+protect: [{id: {}}]
+trust:
+  bands:
+    - {name: best, enter: high, leave: 0.5}
+    - {name: 9, enter: 0.4, leave: 0.3}
+    - {name: worst, cap: [seal]}
+enforce: {best: [{do: alert, severity: loud}], low: []}
+"""
+    assert [p.key for p in problems(text)] == [
+        "apiVersion",
+        "name",
+        "objects.disks.select",
+        "roles.web.permits[0].object",
+        "roles.web.permits[2].object",
+        "protect[0].id",
+        "trust.bands[0].enter",
+        "trust.bands[1].name",
+        "enforce.best[0].severity",
+        "enforce.low",
+    ]
+
+
 @pytest.mark.parametrize(
     ("more", "key", "said"),
     [

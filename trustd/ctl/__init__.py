@@ -9,11 +9,12 @@ import click
 
 from trustd import __version__
 from trustd.ctl.session import socket_option
-from trustd.errors import DocumentError, TrustdError
+from trustd.errors import ConfigError, PolicyError, TrustdError
 
 COMMANDS = {
     "guest": "trustd.ctl.guest",
     "guests": "trustd.ctl.guests",
+    "replay": "trustd.ctl.replay",
     "status": "trustd.ctl.status",
     "top": "trustd.ctl.top",
 }
@@ -38,7 +39,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except TrustdError as error:
             click.echo(f"trustctl: {error}", err=True)
-            ctx.exit(BAD_DOCUMENT if isinstance(error, DocumentError) else 1)
+            ctx.exit(BAD_DOCUMENT if isinstance(error, ConfigError | PolicyError) else 1)
 
 
 _EXIT_CODES = (

@@ -53,11 +53,20 @@ class Session:
     @property
     def console(self) -> Console:
         """Where tables go. Give it no strings: it takes their brackets for markup."""
-        terminal = {"always": True, "never": None}.get(self.color)
+        fits = sys.stdout.isatty() or "COLUMNS" in os.environ
+        return self._console(stderr=False, width=None if fits else _FILE_WIDTH)
+
+    @property
+    def messages(self) -> Console:
+        """Where progress and remarks go, so that they never mix with an answer."""
+        return self._console(stderr=True, width=None)
+
+    def _console(self, *, stderr: bool, width: int | None) -> Console:
         return Console(
-            force_terminal=terminal,
+            stderr=stderr,
+            force_terminal=True if self.color == "always" else None,
             no_color=True if self.color == "never" else None,
-            width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _FILE_WIDTH,
+            width=width,
             highlight=False,
         )
 

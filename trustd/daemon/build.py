@@ -67,10 +67,8 @@ class Daemon:
         except PolicyError as error:
             log.error("policy refused", error=str(error))  # noqa: TRY400 - a mistake in a file
             self.line.refuse(str(error))
-            self.meters.config_reloaded(ok=False, at=now)
             return
         self.line.adopt(policy, _info(policy, self.settings.policy, now))
-        self.meters.config_reloaded(ok=True, at=now)
         log.info("policy loaded", name=policy.name, id=policy.id)
 
     def close(self) -> None:

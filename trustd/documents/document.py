@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,15 +14,23 @@ from trustd.errors import DocumentError, Problem
 Keys = tuple[str | int, ...]
 """A path of keys and indices, from the root."""
 
-M = TypeVar("M", bound=BaseModel)
-
 _WIDTH = 100
 
 
 class Strict(BaseModel):
-    """The base of every part of a document: unknown keys are refused."""
+    """The base of every part of a document: unknown keys are refused.
+
+    Attributes:
+        stand_ins: for a whole document, what takes the place of a required key that is
+            missing or wrong, so that the rest of the document is checked all the same.
+    """
+
+    stand_ins: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+M = TypeVar("M", bound=Strict)
 
 
 class Document:
@@ -77,6 +85,18 @@ class Document:
         """The keys of the mapping at a place; none where there is no mapping."""
         entry = self.find(keys)
         return tuple(entry.node.value) if entry and isinstance(entry.node.value, dict) else ()
+
+    def texts(self, *pattern: str) -> set[str]:
+        """The texts at all places that fit a pattern; ``*`` is any key or index.
+
+        A list at the end of the pattern gives its items, so that ``a`` and ``[a]`` are
+        alike. What has another shape than the pattern is passed over.
+        """
+        nodes = [self.root]
+        for step in pattern:
+            nodes = [inner for node in nodes for inner in _fitting(node, step)]
+        nodes += [item for node in nodes if isinstance(node.value, list) for item in node.value]
+        return {node.value for node in nodes if isinstance(node.value, str)}
 
     def find(self, keys: Sequence[str | int]) -> Entry | None:
         """What stands at a place; None where nothing does."""
@@ -147,6 +167,13 @@ def _step(node: Node, key: str | int) -> Entry | None:
         item = node.value[key]
         return Entry(item.line, item.column, item)
     return None
+
+
+def _fitting(node: Node, step: str) -> list[Node]:
+    """The values directly below a node whose key fits."""
+    if isinstance(node.value, dict):
+        return [e.node for key, e in node.value.items() if step in {"*", key}]
+    return list(node.value) if isinstance(node.value, list) and step == "*" else []
 
 
 def dotted(keys: Sequence[str | int]) -> str:

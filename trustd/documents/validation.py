@@ -66,11 +66,20 @@ def validate(
     rest = Document(document.text, document.path, document.root.copy())
     made = _salvage(rest, model, problems)
     if made is not None and refer is not None:
-        problems.extend(refer(made, rest, document))
+        wrong = [problem.key for problem in problems]
+        problems.extend(p for p in refer(made, rest, document) if not _above(p.key, wrong))
     if problems or made is None:
         unique = dict.fromkeys(problems)
         raise error(tuple(sorted(unique, key=lambda p: (p.path, p.line, p.column))))
     return made
+
+
+def _above(key: str, others: Iterable[str]) -> bool:
+    """Whether something else is wrong at a place or inside it.
+
+    What was wrong there is cut out, so what is said of the rest may be its consequence.
+    """
+    return any(other.startswith((f"{key}.", f"{key}[")) or other == key for other in others)
 
 
 def _salvage(rest: Document, model: type[M], problems: list[Problem]) -> M | None:
@@ -95,7 +104,11 @@ def _salvage(rest: Document, model: type[M], problems: list[Problem]) -> M | Non
             keys, missing = _keys(rest, detail)
             if reporting:
                 problems.append(_problem(rest, model, detail, keys))
-            cut.add(keys[:-1] if missing else keys)
+            if missing and keys[0] in model.stand_ins:
+                name = str(keys[0])
+                rest.override((name,), model.stand_ins[name], rest.path)
+            else:
+                cut.add(keys[:-1] if missing else keys)
         if () in cut:
             return None
         # From the back, so that the indices in front stay what they are.

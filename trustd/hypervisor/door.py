@@ -28,6 +28,11 @@ class LibvirtHypervisor:
         self._silence = ""
         self._unresponsive = 0
 
+    @property
+    def events_dropped(self) -> int:
+        """Events for which there was no room, since the beginning."""
+        return self._watch.dropped
+
     def start(self) -> None:
         """Begin to connect; returns at once, also where nothing answers yet."""
         self._watch.start()

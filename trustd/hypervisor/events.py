@@ -1,11 +1,9 @@
-"""libvirt's domain events in trustd's words, and the queue that they wait in."""
+"""libvirt's domain events in trustd's words."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import libvirt
@@ -56,48 +54,6 @@ _MEMORY_ACTION = _names("VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_")
 
 def _word(names: Mapping[int, str], number: int) -> str:
     return names.get(number, f"unknown-{number}")
-
-
-class EventQueue:
-    """Events between libvirt's thread and the line; bounded, also for each guest.
-
-    A guest that makes events without end loses its own, not another's. What does not
-    fit is counted, and the loss is to be told as a resynchronisation.
-
-    Args:
-        each: events of one guest that may wait.
-        most: events that may wait in all.
-    """
-
-    def __init__(self, *, each: int = 256, most: int = 16384) -> None:
-        self._each = each
-        self._most = most
-        self._lock = threading.Lock()
-        self._events: list[GuestEvent] = []
-        self._waiting: Counter[GuestId] = Counter()
-        self._dropped = 0
-
-    @property
-    def dropped(self) -> int:
-        """Events that did not fit since the beginning."""
-        return self._dropped
-
-    def put(self, event: GuestEvent) -> bool:
-        """Add an event; False where there was no room for it."""
-        with self._lock:
-            if len(self._events) >= self._most or self._waiting[event.guest] >= self._each:
-                self._dropped += 1
-                return False
-            self._waiting[event.guest] += 1
-            self._events.append(event)
-            return True
-
-    def take(self) -> Sequence[GuestEvent]:
-        """Every event that waits, oldest first."""
-        with self._lock:
-            taken, self._events = self._events, []
-            self._waiting.clear()
-            return taken
 
 
 class Subscription:

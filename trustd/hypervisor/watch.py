@@ -15,7 +15,8 @@ import libvirt
 
 from trustd.errors import TrustdError, Unreachable
 from trustd.hypervisor.connection import Connection, translated
-from trustd.hypervisor.events import EventQueue, Subscription
+from trustd.hypervisor.event_queue import EventQueue
+from trustd.hypervisor.events import Subscription
 from trustd.hypervisor.inventory import Inventory
 from trustd.hypervisor.settings import HypervisorSettings
 from trustd.model import Guest, GuestEvent, GuestId
@@ -47,6 +48,11 @@ class Watch:
         """Why there is no connection; empty while there is one."""
         return self._trouble
 
+    @property
+    def dropped(self) -> int:
+        """Events for which there was no room, since the beginning."""
+        return self._heard.dropped + self._ready.dropped
+
     def start(self) -> None:
         """Begin to connect; returns at once."""
         self._thread.start()
@@ -77,6 +83,13 @@ class Watch:
             self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
+        try:
+            self._stay_connected()
+        finally:
+            # Also after a fault of our own: a watch that ended must not look healthy.
+            self._trouble = "no longer connected"
+
+    def _stay_connected(self) -> None:
         pause = self._settings.retry_first
         while not self._stop.is_set():
             try:

@@ -108,7 +108,7 @@ class GuestEvent:
     Args:
         kind: ``lifecycle``, ``reboot``, ``watchdog``, ``io-error``,
             ``device-added``, ``device-removed``, ``device-removal-failed``,
-            ``tunable``, ``metadata``, ``agent``, ``memory-failure``.
+            ``tunable``, ``metadata``, ``agent``, ``memory-failure``, ``control-error``.
         at: epoch seconds at which trustd heard of it.
         what: the event's own name (``started``, ``stopped``, ``defined`` ...).
         detail: the reason that the hypervisor gives (``from-snapshot`` ...).

@@ -12,13 +12,11 @@ from trustd.policy.behaviour import Behaviours, Newcomer
 from trustd.policy.entities import Ban, Lift, Ruling, Subject, Target
 from trustd.policy.grants import Grant, grants_of, indexed
 from trustd.policy.measures import Measure
+from trustd.policy.references import BUILT_IN_TYPES
 from trustd.policy.schema import PolicyDocument
 from trustd.policy.selectors import Labels, Selector, Values, Who, values_of
 from trustd.policy.terms import GUEST
 from trustd.policy.walls import Wall, guarded
-
-BUILT_IN_TYPES = frozenset(("volume", "network", "device"))
-"""Types of object that every host has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,14 +247,9 @@ class Policy:
             "needs_seconds": self.document.trust.dwell.up,
         }
 
-    def sets_of(self, bits: int) -> tuple[Selector, ...]:
-        """The selectors of the object sets that have these bits."""
-        objects = self.document.objects
-        return tuple(
-            Selector.of(objects[name].select, objects[name].id)
-            for name, bit in self._bits.items()
-            if bit & bits
-        )
+    def sets_of(self, kind: str, bits: int) -> tuple[Selector, ...]:
+        """The selectors of the object sets of one type that have these bits."""
+        return tuple(selector for bit, selector in self._by_type.get(kind, ()) if bit & bits)
 
     def grants_of_role(self, role: str) -> tuple[Grant, ...]:
         """Every grant of one role."""

@@ -109,7 +109,7 @@ def _by_grant(
             (*whom, *subject),
             (*wanted, *target),
             (*grant.match, *((label, label) for label in labels)),
-            tuple(policy.sets_of(grant.drops[rank])),
+            policy.sets_of(given.type, grant.drops[rank]),
             tuple(_forbidden(policy, grant.action, rule.type, given.type)),
             rule.type != GUEST,
             frozenset(rule.label for rule in policy.document.types),

@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterable, Iterator
 
 from trustd.documents import Document, Keys, did_you_mean
 from trustd.errors import Problem
-from trustd.policy.actions import cycle, resolve_all
+from trustd.policy.actions import cycle
 from trustd.policy.schema import PolicyDocument
 from trustd.policy.terms import GUEST, SubjectRef
 
 DEFAULT = "default"
 """The behaviour that every role starts from; no role has this name."""
 
-_BUILT_IN_OBJECTS = ("volume", "network", "device")
+BUILT_IN_TYPES = frozenset(("volume", "network", "device"))
+"""Types of object that every host has."""
 
 
 class References:
@@ -38,14 +39,13 @@ class References:
         self._features = features
         self._sets = set(written.names("objects"))
         self._roles = set(written.names("roles"))
-        self._bands = {band.name for band in policy.trust.bands}
+        self._bands = written.texts("trust", "bands", "*", "name")
         self._subject_types = {GUEST, *written.names("subject_types")}
+        self._object_types = {*BUILT_IN_TYPES, *written.texts("objects", "*", "type")}
+        self._object_types |= written.texts("registry", "objects", "*", "type")
         self._looped = cycle(policy.actions)
-        self._actions = set(policy.actions)
-        if self._looped is None:
-            self._actions |= resolve_all(policy.actions, policy.actions)
-        for role in policy.roles.values():
-            self._actions.update(name for permit in role.permits for name in permit.actions)
+        self._actions = set(written.names("actions")) | written.texts("actions", "*", "*")
+        self._actions |= written.texts("roles", "*", "permits", "*", "actions")
 
     def __iter__(self) -> Iterator[Problem]:
         yield from self._action_sets()
@@ -90,18 +90,18 @@ class References:
         for index, rule in enumerate(self._policy.subjects):
             keys: Keys = ("subjects", index)
             yield from self._known("role", (*keys, "roles"), rule.roles, self._roles)
-            yield from self._known("type of subject", (*keys, "type"), rule.type, self._types)
+            yield from self._known(
+                "type of subject", (*keys, "type"), rule.type, self._subject_types
+            )
         for index, entry in enumerate(self._policy.registry.subjects):
             keys = ("registry", "subjects", index, "type")
-            yield from self._known("type of subject", keys, entry.type, self._types)
-
-    @property
-    def _types(self) -> set[str]:
-        return self._subject_types
+            yield from self._known("type of subject", keys, entry.type, self._subject_types)
 
     def _who(self, keys: Keys, subject: SubjectRef | None) -> Iterator[Problem]:
         if subject is not None:
-            yield from self._known("type of subject", (*keys, "type"), subject.type, self._types)
+            yield from self._known(
+                "type of subject", (*keys, "type"), subject.type, self._subject_types
+            )
 
     def _in_roles(self) -> Iterator[Problem]:
         for name, role in self._policy.roles.items():
@@ -173,9 +173,8 @@ class References:
             keys = ("walls", index, "writes")
             yield from self._known("action", keys, wall.writes, self._actions)
         for index, rule in enumerate(policy.types):
-            known = {entry.type for entry in policy.objects.values()} | set(_BUILT_IN_OBJECTS)
-            known |= {entry.type for entry in policy.registry.objects}
-            yield from self._known("type of object", ("types", index, "types"), rule.types, known)
+            keys = ("types", index, "types")
+            yield from self._known("type of object", keys, rule.types, self._object_types)
 
     def _in_behaviour(self) -> Iterator[Problem]:
         known = {*self._roles, DEFAULT}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -256,6 +256,8 @@ class RegistryDocument(Registry):
 
 class PolicyDocument(Strict):
     """A whole policy."""
+
+    stand_ins: ClassVar[dict[str, str]] = {"apiVersion": "trustd/v1", "name": "unnamed"}
 
     api_version: Literal["trustd/v1"] = Field(alias="apiVersion")
     name: Name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trustd.policy.terms import OWN_ID, Select, SubjectRef
@@ -27,11 +27,11 @@ def values_of(labels: Labels, identity: str, split: Collection[str] = ()) -> Val
     """
     found: dict[str, frozenset[str]] = {}
     for label, value in labels.items():
-        if isinstance(value, str):
-            parts = value.split(",") if label in split else (value,)
-            found[label] = frozenset(part.strip() for part in parts) if split else frozenset(parts)
-        else:
-            found[label] = frozenset(value)
+        parts: Iterable[str] = (value,) if isinstance(value, str) else value
+        if label in split:
+            parts = (part.strip() for one in parts for part in one.split(","))
+        # An empty value is none: two guests without a tenant are not of one tenant.
+        found[label] = frozenset(part for part in parts if part)
     found[OWN_ID] = frozenset((identity,))
     return found
 

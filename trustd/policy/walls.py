@@ -147,11 +147,12 @@ def _occupied(wall: Wall, subject: Values, occupied: Occupied) -> Blocked | None
 
 def bindings(guards: Iterable[Guarded], history: History) -> tuple[Binding, ...]:
     """What a permit on an object binds its subject to, beyond what it is bound to."""
-    return tuple(
-        (guard.wall.name, value)
-        for guard in guards
-        for value in sorted(guard.binding - history.get(guard.wall.name, NONE))
-    )
+    found: tuple[Binding, ...] = ()
+    for guard in guards:
+        new = guard.binding - history.get(guard.wall.name, NONE)
+        if new:
+            found += tuple((guard.wall.name, value) for value in sorted(new))
+    return found
 
 
 def occupancy(walls: Iterable[Wall], running: Mapping[str, Values]) -> Occupied:

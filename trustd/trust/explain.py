@@ -11,7 +11,6 @@ from trustd.model import Driver, Envelope, FeatureSpec, Unit
 from trustd.trust import opinion, standing
 from trustd.trust.columns import Table
 from trustd.trust.ledger import WEIGHTS, OpenFinding
-from trustd.trust.units import Units
 
 NEGLIGIBLE = 0.02
 """Disbelief below which a guest counts as clean."""
@@ -84,7 +83,6 @@ def terms(
     against = np.maximum(table["net"][row], table["blame"][row]).astype(float)
     weights, _ = _weights(table, row, against, found)
     order = np.argsort(-weights, kind="stable")
-    records = Units(features, ()).expand(table.row("peak", row)[None])[0]
     return tuple(
         Term(
             signal=features[place].name,
@@ -94,7 +92,7 @@ def terms(
             rarity=float(table["shown.own"][row, place]),
             fleet_rarity=float(table["shown.fleet"][row, place]),
             evidence=float(against[place]),
-            record=float(records[place]),
+            record=float(table["peak"][row, place]),
             since=float(table["since"][row, place]),
             share=float(weights[place]),
         )

@@ -73,7 +73,7 @@ class Learned:
         said = evidence.surprise(own, deviation)
         fresh = self._weigh(table, compressed, apart, said, window.contention)
         self._heap.add(table, fresh, seconds, at)
-        record.note(table, compressed)
+        record.note(table, values)
         self._show(table, np.max(fresh, axis=0), (values, usual, own, fleet), seconds)
         self._decide(table)
         rarity.count(
@@ -99,7 +99,7 @@ class Learned:
         self, table: Table, compressed: Array, apart: Array, said: Array, contention: float
     ) -> list[Array]:
         """Evidence of the window, a pace each, shape (guests, features)."""
-        new = self._units.novelty(np.nan_to_num(compressed), table["peak"])
+        new = self._units.novelty(np.nan_to_num(compressed), self._units.compress(table["peak"]))
         # A record of less than a day says nothing of what is new.
         new *= (apart > 0) & (table["age"] >= DAY)[:, None]
         fresh = self._units.materiality(apart)

@@ -16,7 +16,7 @@ import numpy as np
 from trustd.trust.columns import Array, Column, Table
 
 KINDS = ("record", "peak")
-"""Gathered evidence, and the highest value itself in compressed units."""
+"""Gathered evidence, and the highest value itself, in real units."""
 
 
 def columns(paces: int) -> Mapping[str, Column]:
@@ -27,12 +27,12 @@ def columns(paces: int) -> Mapping[str, Column]:
     }
 
 
-def note(table: Table, compressed: Array) -> None:
+def note(table: Table, values: Array) -> None:
     """Enter a window into the present block: what has gathered, and its values."""
     block = table["record.block"]
     np.maximum(block, table["heap"], out=block)
     highest = table["peak.block"]
-    np.fmax(highest, compressed, out=highest)
+    np.fmax(highest, values, out=highest)
 
 
 def turn(table: Table, clock: float, *, keep: float, conceded: float) -> None:

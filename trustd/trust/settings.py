@@ -24,6 +24,7 @@ class Pace:
         step: the most evidence of 300 s.
         excess: by how many times a guest must exceed its own record.
         crossing: evidence beyond it at which trust falls below one half.
+        most: what a deviation can matter at most; 1 at the top of its range.
         drop: what a deviation downwards counts, against one upwards.
         bytes, events, percent: the deviations that matter, in the unit.
     """
@@ -32,6 +33,7 @@ class Pace:
     step: float
     excess: float
     crossing: float
+    most: float
     drop: float
     bytes: Range
     events: Range
@@ -43,6 +45,7 @@ FAST = Pace(
     step=6.0,
     excess=1.5,
     crossing=4.0,
+    most=1.5,
     drop=0.25,
     bytes=Range(50e3, 5e6),
     events=Range(50.0, 5e3),
@@ -54,6 +57,7 @@ SLOW = Pace(
     step=3.0,
     excess=2.0,
     crossing=16.0,
+    most=1.0,
     drop=0.0,
     bytes=Range(5e3, 250e3),
     events=Range(5.0, 250.0),

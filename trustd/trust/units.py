@@ -15,10 +15,8 @@ from trustd.model import FeatureSpec, Unit
 from trustd.trust.columns import Array
 from trustd.trust.settings import Pace, Range
 
-SCALES = {Unit.BYTES_PER_SECOND: 8e3, Unit.EVENTS_PER_SECOND: 8.0, Unit.PERCENT: 10.0}
+SCALES = {Unit.BYTES_PER_SECOND: 4e3, Unit.EVENTS_PER_SECOND: 4.0, Unit.PERCENT: 10.0}
 """A rate below its scale is nearly nothing; percentages are counted in tens."""
-BEYOND = 1.5
-"""The most that a deviation can matter: above the top of its range by half of it."""
 TRIPLE = float(np.log(3.0))
 POINTS = 2.0
 """Three times its highest rate, or 20 points more, is wholly new to a guest."""
@@ -31,7 +29,7 @@ class Units:
     """The measures of some features, as rows to compute with.
 
     >>> units = Units([FeatureSpec("tx", Unit.BYTES_PER_SECOND, "network")], ())
-    >>> units.compress(np.array([[8e3 * (np.e - 1)]])).round(6).tolist()
+    >>> units.compress(np.array([[4e3 * (np.e - 1)]])).round(6).tolist()
     [[1.0]]
     """
 
@@ -48,7 +46,7 @@ class Units:
             high = np.array([each.high for each in ranges])
             low = np.where(percent, low, np.log(low))
             span = np.where(percent, high, np.log(high)) - low
-            self._ranges.append((low.astype("f4"), (1.0 / span).astype("f4"), pace.drop))
+            self._ranges.append((low.astype("f4"), (1.0 / span).astype("f4"), pace))
 
     def compress(self, values: Array) -> Array:
         """Real units to compressed ones, shape (guests, features); NaN stays."""
@@ -61,7 +59,7 @@ class Units:
         return np.asarray(np.where(self._percent, compressed, wide) * self._scale)
 
     def materiality(self, apart: Array) -> list[Array]:
-        """How much a deviation in real units matters, in [0, 1.5], a pace each.
+        """How much a deviation in real units matters, from 0, a pace each.
 
         Linear in percent, logarithmic in rates.
         """
@@ -69,9 +67,9 @@ class Units:
         size = np.where(self._percent, size, np.log(np.maximum(size, TINY)))
         down = apart < 0
         found = []
-        for low, slope, drop in self._ranges:
-            weight = np.clip((size - low) * slope, 0.0, BEYOND)
-            weight *= np.where(down, np.float32(drop), np.float32(1.0))
+        for low, slope, pace in self._ranges:
+            weight = np.clip((size - low) * slope, 0.0, pace.most)
+            weight *= np.where(down, np.float32(pace.drop), np.float32(1.0))
             found.append(weight)
         return found
 

@@ -1,0 +1,5 @@
+"""``python -m trustd.ctl`` is ``trustctl``."""
+
+from trustd.ctl import main
+
+main()
