@@ -12,7 +12,7 @@ from rich.text import Text
 from trustd.ctl.connection import Document
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import band_style, cell, pairs
-from trustd.ctl.text import duration
+from trustd.ctl.text import NOTHING, duration
 
 
 @click.command()
@@ -87,4 +87,15 @@ def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         yield path, ",".join(map(str, value))
     else:
-        yield path, {None: "-", True: "true", False: "false"}.get(value, str(value))  # type: ignore[call-overload]
+        yield path, _word(value)
+
+
+def _word(value: object) -> str:
+    """A JSON value as a word.
+
+    >>> _word(0), _word(False), _word(None)
+    ('0', 'false', '-')
+    """
+    if value is None:
+        return NOTHING
+    return str(value).lower() if isinstance(value, bool) else str(value)
