@@ -13,8 +13,9 @@ from trustd.model import (
     Unit,
     counter_rate,
     device_rate,
+    scaled,
+    while_running,
 )
-from trustd.model.rates import scaled, while_running
 
 
 class Cpu:

@@ -10,8 +10,8 @@ from trustd.model import (
     StatGroup,
     Unit,
     device_rate,
+    while_running,
 )
-from trustd.model.rates import while_running
 
 
 class Disk:

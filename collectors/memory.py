@@ -12,8 +12,11 @@ from trustd.model import (
     StatGroup,
     Unit,
     counter_rate,
+    is_interval,
+    scaled,
+    total,
+    while_running,
 )
-from trustd.model.rates import is_interval, scaled, total, while_running
 
 KIB = 1024
 

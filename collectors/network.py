@@ -10,8 +10,9 @@ from trustd.model import (
     StatGroup,
     Unit,
     device_rate,
+    total,
+    while_running,
 )
-from trustd.model.rates import total, while_running
 
 
 class Network:

@@ -88,7 +88,7 @@ PORTS = (
 
 
 def test_nothing_that_libvirt_does_with_a_guest_is_a_finding(guests: StartGuests) -> None:
-    """Pause, snapshot, revert, hot-plug, save and reboot leave the probe silent."""
+    """Pause, snapshot, revert, hot-plug, reset, save and restore leave the probe silent."""
     spec = GuestSpec("watched", disks=(DiskSpec(),), devices=(VNC, SERIAL, *PORTS))
     (mine,) = guests(spec)
     guest = known(mine)
@@ -128,7 +128,7 @@ def test_nothing_that_libvirt_does_with_a_guest_is_a_finding(guests: StartGuests
             | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA,
         )
         watch.more()
-        mine.reboot()
+        domain.reset()
         watch.more()
         domain.managedSave()
         domain.create()

@@ -9,7 +9,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import urlopen
 
 from tests.demo.stage import Stage
 from tests.lab.daemon import Daemon, Document
@@ -155,16 +158,25 @@ def rate(guest: Guest) -> float:
 def endpoint(hypervisor: Hypervisor) -> Iterator[str]:
     """The daemon's TCP endpoint, which is in the namespace, on this machine's loopback."""
     port = free_port()
-    inside = f"nsenter -t {hypervisor.pid} -n socat - TCP:127.0.0.1:{PORT}"
+    # socat takes a bare colon for its own
+    inside = rf"nsenter -t {hypervisor.pid} -n socat - TCP\:127.0.0.1\:{PORT}"
     relay = subprocess.Popen(
         ["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", f"EXEC:{inside}"],
         stderr=subprocess.DEVNULL,
     )
+    url = f"http://127.0.0.1:{port}/"
     try:
-        yield f"http://127.0.0.1:{port}/"
+        wait_until(lambda: answers(f"{url}livez"), f"{url} answers", seconds=10)
+        yield url
     finally:
         relay.terminate()
         relay.wait()
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(OSError, HTTPException), urlopen(url, timeout=2) as answer:  # noqa: S310
+        return bool(answer.status == HTTPStatus.OK)
+    return False
 
 
 def free_port() -> int:

@@ -32,21 +32,19 @@ from trustd.model.guest import (
     Nic,
 )
 from trustd.model.opinion import Opinion
-from trustd.model.reading import (
+from trustd.model.rates import (
     Columns,
-    DeviceTable,
-    FloatArray,
     GapArray,
-    GuestReading,
-    Reading,
-    ReplyTable,
-    Stat,
-    StatGroup,
-    Stats,
     counter_rate,
     device_rate,
     gauge,
+    is_interval,
+    scaled,
+    total,
+    while_running,
 )
+from trustd.model.reading import GuestReading, Reading, StatGroup
+from trustd.model.table import DeviceTable, FloatArray, ReplyTable, Stat, Stats
 
 __all__ = [
     "Access",
@@ -98,4 +96,8 @@ __all__ = [
     "counter_rate",
     "device_rate",
     "gauge",
+    "is_interval",
+    "scaled",
+    "total",
+    "while_running",
 ]

@@ -7,24 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 
 from trustd.model.guest import GuestId, GuestState
-from trustd.model.rates import Columns, GapArray, counter_rate, device_rate, gauge
-from trustd.model.table import DeviceTable, FloatArray, ReplyTable, Stat, Stats
-
-__all__ = [
-    "Columns",
-    "DeviceTable",
-    "FloatArray",
-    "GapArray",
-    "GuestReading",
-    "Reading",
-    "ReplyTable",
-    "Stat",
-    "StatGroup",
-    "Stats",
-    "counter_rate",
-    "device_rate",
-    "gauge",
-]
+from trustd.model.table import Stats
 
 
 class StatGroup(IntFlag):
