@@ -1,19 +1,49 @@
-"""Where figures go: printed, and one flat JSON object a measurement in build/bench."""
+"""The measured figures, drawn."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-DIRECTORY = Path(__file__).parents[1] / "build/bench"
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+from bench.attacks import Point
+from bench.bitbrains import SHAPES
 
 
-def write(name: str, figures: Mapping[str, float | int | str]) -> None:
-    """Print figures, and keep them as ``build/bench/NAME.json``; units are in the names."""
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    (DIRECTORY / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    width = max(map(len, figures))
-    for figure, value in figures.items():
-        shown = f"{value:,.3f}" if isinstance(value, float) else value
-        print(f"{figure:{width}}  {shown}", flush=True)
+def shapes(points: Sequence[Point], path: Path) -> None:
+    """Detection by shape, a group of bars for each operating point."""
+    figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")
+    places = np.arange(len(SHAPES))
+    width = 0.8 / len(points)
+    for index, point in enumerate(points):
+        label = f"{point.result.false_per_month:.2f} false crossings a guest-month"
+        axes.bar(places + index * width, point.result.detected, width, label=label)
+    axes.set_xticks(places + 0.4 - width / 2, SHAPES, rotation=20, ha="right")
+    axes.set_ylabel("detected share")
+    axes.set_ylim(0, 1)
+    axes.legend(fontsize=8, loc="lower left")
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def compare(figures: dict[str, float], path: Path) -> None:
+    """Engine and peers at both budgets."""
+    peers = {key.split("_budget_")[0] for key in figures if key.startswith("peer_")}
+    measured = (name for name in peers if f"{name}_budget_1_detected_share" in figures)
+    names = ["engine", *sorted(measured)]
+    figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    places = np.arange(len(names))
+    for index, (budget, label) in enumerate((("1", "1"), ("025", "0.25"))):
+        shares = [figures.get(f"{name}_budget_{budget}_detected_share", np.nan) for name in names]
+        axes.bar(places + 0.4 * index, shares, 0.4, label=f"budget {label} a guest-month")
+    axes.set_xticks(places + 0.2, [name.removeprefix("peer_") for name in names])
+    axes.set_ylabel("detected share, seven shapes")
+    axes.set_ylim(0, 1)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from trustd.documents import Document, Seconds, Strict, did_you_mean, validate
+from trustd.documents import Document, Keys, Seconds, Strict, did_you_mean, validate
 from trustd.errors import ConfigError, Problem
 
 DEFAULT_PATH = Path("/etc/trustd/trustd.yaml")
@@ -50,6 +52,36 @@ def _loopback(address: str) -> str:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _user(value: object) -> object:
+    """A user's number; a name is looked up on this host."""
+    try:
+        return pwd.getpwnam(value).pw_uid if isinstance(value, str) else value
+    except KeyError:
+        raise ValueError(f'there is no user "{value}" on this host') from None
+
+
+def _group(value: object) -> object:
+    """A group's number; a name is looked up on this host."""
+    try:
+        return grp.getgrnam(value).gr_gid if isinstance(value, str) else value
+    except KeyError:
+        raise ValueError(f'there is no group "{value}" on this host') from None
+
+
+def _https(url: str) -> str:
+    if not url.startswith("https://") or url.endswith("/"):
+        raise ValueError("must be an https URL without a slash at its end")
+    return url
+
+
+User = Annotated[
+    Annotated[int, Field(ge=0)], BeforeValidator(_user, json_schema_input_type=int | str)
+]
+Group = Annotated[
+    Annotated[int, Field(ge=0)], BeforeValidator(_group, json_schema_input_type=int | str)
+]
 
 
 class HypervisorSettings(Strict):
@@ -99,12 +131,82 @@ class LogSettings(Strict):
     format: LogFormat = LogFormat.AUTO
 
 
+class Dialect(StrEnum):
+    """A way in which other services ask for decisions."""
+
+    AUTHZEN = "authzen"
+    OPA = "opa"
+    OSLO = "oslo"
+    SUBREQUEST = "subrequest"
+
+
+class CallerSettings(Strict):
+    """A service that may ask for decisions.
+
+    Args:
+        user, group: who it is on the unix socket, on the kernel's word.
+        token: hex sha256 of the token that it shows.
+        dialects: in which it may ask.
+        subject: the type of its subjects, in dialects that do not say.
+        subjects: types of subject for which it may bring properties, where the
+            policy accepts them too.
+        objects: types of object for which it may bring properties.
+    """
+
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    user: User | None = None
+    group: Group | None = None
+    token: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    dialects: Annotated[frozenset[Dialect], Field(min_length=1)]
+    subject: Annotated[str, Field(min_length=1)] = "user"
+    subjects: frozenset[str] = frozenset()
+    objects: frozenset[str] = frozenset()
+
+
+class Record(StrEnum):
+    """Which decisions are recorded beside those that bind a wall."""
+
+    DENIALS = "denials"
+    ALL = "all"
+
+
+class DecisionSettings(Strict):
+    """Who may ask for decisions, and what is kept of them.
+
+    Args:
+        callers: the services that may ask.
+        open: dialects in which anybody who reaches the socket may ask.
+        deadline: seconds after which a decision is a denial.
+        record: which decisions are recorded.
+        keep: how many records are kept.
+        url: where the service says it is, for AuthZEN's metadata.
+    """
+
+    callers: tuple[CallerSettings, ...] = ()
+    open: frozenset[Dialect] = frozenset()
+    deadline: Annotated[Seconds, Field(ge=0.01, le=10)] = 0.25
+    record: Record = Record.DENIALS
+    keep: Annotated[int, Field(ge=1000)] = 100_000
+    url: Annotated[str, AfterValidator(_https)] = "https://localhost:9747"
+
+
+class AdministrationSettings(Strict):
+    """Who may change something over the unix socket, beside root and the daemon's user.
+
+    Args:
+        group: its members may; None for nobody else.
+    """
+
+    group: Group | None = None
+
+
 class Settings(Strict):
     """Everything that an administrator sets of the daemon itself.
 
     Args:
         interval: seconds between two ticks.
         policy: the policy file.
+        objects: a file of labels of objects and subjects; None for none.
         state: the directory of the behaviour repository.
         socket: the unix socket.
         on_stop: whether narrowed guests stay so when the daemon stops.
@@ -115,10 +217,13 @@ class Settings(Strict):
     hypervisor: HypervisorSettings = HypervisorSettings()
     interval: Annotated[Seconds, Field(ge=0.5, le=300)] = 5.0
     policy: AbsolutePath = Path("/etc/trustd/policies/default.yaml")
+    objects: AbsolutePath | None = None
     state: AbsolutePath = Path("/var/lib/trustd")
     socket: AbsolutePath = Path("/run/trustd/trustd.sock")
     listen: ListenSettings = ListenSettings()
     collectors: CollectorSettings = CollectorSettings()
+    decisions: DecisionSettings = DecisionSettings()
+    administration: AdministrationSettings = AdministrationSettings()
     on_stop: OnStop = OnStop.KEEP
     save: Annotated[Seconds, Field(ge=1)] = 300.0
     log: LogSettings = LogSettings()
@@ -171,6 +276,18 @@ def _refer(settings: Settings, document: Document) -> Iterable[Problem]:
             f"must be shorter than the interval of {settings.interval:g} s",
             "else one silent guest costs every guest its tick",
         )
+    names: set[str] = set()
+    for index, caller in enumerate(settings.decisions.callers):
+        keys: Keys = ("decisions", "callers", index)
+        if caller.name in names:
+            yield document.problem((*keys, "name"), f'there are two callers named "{caller.name}"')
+        names.add(caller.name)
+        if caller.user is None and caller.group is None and caller.token is None:
+            hint = "give it a user, a group or a token"
+            yield document.problem(keys, "nothing tells who this caller is", hint)
+        if "guest" in caller.subjects:
+            hint = "label the guest on the host"
+            yield document.problem((*keys, "subjects"), "nobody brings properties of guests", hint)
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigError:

@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 def test_every_address_has_a_heading_and_no_other_has() -> None:
     """Whoever reads the page knows every address, and none that does not exist."""
     headings = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
-    routes = [f"GET {route.path}" for route in ROUTES]
+    routes = [f"{route.method} {route.path}" for route in ROUTES]
     assert sorted(headings) == sorted([*routes, "GET /openapi.json", "GET /"])
 
 

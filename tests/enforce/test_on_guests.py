@@ -339,12 +339,11 @@ def test_while_the_store_fails_tightening_goes_out_and_loosening_waits(
     assert everything(subject)["cpu"]["vcpu_quota"] == 20000
 
     ledger.broken = False
-
-    def restored() -> bool:
-        enforcer.reconcile({}, at=2.0)
-        return statuses(enforcer.outcomes(identity)) == ["restored"]
-
-    wait_until(restored, "given back once the store works", seconds=10)
+    told = enforcer.reconcile({identity: enforced(quota)}, at=2.0)[identity]
+    assert statuses(told) == ["held"]
+    assert ledger.kept, "what was done without the store is stored once it works"
+    told = enforcer.reconcile({identity: enforced()}, at=3.0)[identity]
+    assert statuses(told) == ["restored"]
     assert everything(subject) == before
     assert not ledger.kept
 

@@ -24,7 +24,7 @@ GUEST = Guest(
     GuestId("d5a3c7a0-0000-4000-8000-000000000001"),
     "web",
     disks=(
-        Disk("vda", "/pool/root"),
+        Disk("vda", "/pool/system"),
         Disk("vdb", "/pool/data"),
         Disk("sda", "/pool/tools.iso", kind="cdrom", readonly=True),
         Disk("sdb", "", kind="cdrom"),
@@ -92,7 +92,7 @@ def test_what_no_lever_can_do_is_asked_for_all_the_same() -> None:
 def test_several_reasons_for_one_device_are_one_action_with_the_tightest_of_each() -> None:
     """A policy's own throttle and a lost write meet on one disk."""
     throttle = {"do": "throttle", "disk_write_iops": 50.0, "disk_read_bytes": 1e6}
-    actions = plan(GUEST, permissions(root="write"), [throttle])
+    actions = plan(GUEST, permissions(system="write"), [throttle])
     assert places(actions) == [
         ("disk-throttle", "sda"),
         ("disk-throttle", "vda"),
@@ -104,7 +104,7 @@ def test_several_reasons_for_one_device_are_one_action_with_the_tightest_of_each
         "read_bytes_sec": 1_000_000,
     }
     assert actions[1].because == (
-        "restricted: write on volume /pool/root is lost; restricted: enforce throttle"
+        "restricted: write on volume /pool/system is lost; restricted: enforce throttle"
     )
     assert actions[2].setting == {"write_iops_sec": 50, "read_bytes_sec": 1_000_000}
 
@@ -181,4 +181,4 @@ def test_every_lost_permission_of_a_device_is_answered(access) -> None:
 def test_a_guest_without_the_device_is_not_asked_for_it() -> None:
     """Permissions on objects that are not attached (any more) ask for nothing."""
     bare = replace(GUEST, disks=(), nics=(), host_devices=())
-    assert plan(bare, permissions(root="write", back="send")) == ()
+    assert plan(bare, permissions(system="write", back="send")) == ()

@@ -135,6 +135,31 @@ def test_a_guest_that_restarts_while_narrowed_is_narrowed_again(
             domain.setBlockIoTune("vda", {"total_bytes_sec": 0}, where)
 
 
+def test_a_restart_of_libvirtd_loses_neither_the_limits_nor_the_way_back(
+    subject: Guest, hypervisor: Hypervisor, enforcer: Enforcer
+) -> None:
+    """The run goes on: what is in force is held, and given back to the byte."""
+    hypervisor.restart_libvirtd()  # the first one lists a guest's controllers in another order
+    before = everything(subject)
+    wanted = (
+        action(subject, "cpu-quota", {"percent": 20}),
+        action(subject, "disk-throttle", FLOOR),
+        action(subject, "nic-link", DOWN),
+    )
+    reconciled(enforcer, subject, *wanted)
+    hypervisor.restart_libvirtd()
+    enforcer.resync()
+    identity = GuestId(subject.uuid)
+
+    def held() -> bool:
+        enforcer.reconcile({}, at=2.0)
+        return statuses(enforcer.outcomes(identity)) == ["held"] * 3 and not enforcer.unsettled
+
+    wait_until(held, "held over the restart", seconds=10)
+    assert statuses(reconciled(enforcer, subject)) == ["restored"] * 3
+    assert everything(subject) == before
+
+
 def test_a_limit_that_comes_back_with_a_saved_image_is_still_ours_to_lift(
     subject: Guest, enforcer: Enforcer, ledger: MemoryLedger
 ) -> None:

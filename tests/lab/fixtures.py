@@ -84,11 +84,11 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         arguments: dict[str, Any] = getattr(item, "funcargs", {})
-        for hypervisor in {
-            id(found): found
-            for value in arguments.values()
-            if (found := value.hypervisor if isinstance(value, Guest) else value)
-            if isinstance(found, Hypervisor) and found.running
-        }.values():
+        used = {}
+        for value in arguments.values():
+            hypervisor = value.hypervisor if isinstance(value, Guest) else value
+            if isinstance(hypervisor, Hypervisor) and hypervisor.running:
+                used[hypervisor.uuid] = hypervisor
+        for hypervisor in used.values():
             report.sections += hypervisor.logs()
     return report

@@ -74,7 +74,7 @@ def test_a_quiet_guest_is_calm(guest: Guest) -> None:
 @pytest.mark.parametrize(
     ("behave", "counter", "expected"),
     [
-        (lambda guest: guest.burn(0.3), "cpu.time", 0.3e9),
+        (lambda guest: guest.burn(0.2), "cpu.time", 0.2e9),
         (lambda guest: guest.write(1_000_000), "block.0.wr.bytes", 1_000_000),
         (lambda guest: guest.read(500_000, block=4096), "block.0.rd.bytes", 500_000),
         (lambda guest: guest.flood(200, size=500), "net.0.tx.pkts", 200),
@@ -89,7 +89,7 @@ def test_libvirt_sees_the_behaviour_at_its_rate(
     behave(guest)
     # More than one look, as a busy machine takes its share of the guest's time.
     wait_until(
-        lambda: per_second(guest, counter, seconds=2) == pytest.approx(expected, rel=0.3),
+        lambda: per_second(guest, counter, seconds=2) == pytest.approx(expected, rel=0.4),
         f"{counter} grows by about {expected:g} a second",
         seconds=30,
     )
@@ -226,10 +226,10 @@ def test_guests_outlive_libvirtd(hypervisor: Hypervisor, guest: Guest) -> None:
 def test_processes_inside_see_the_inside(hypervisor: Hypervisor, guest: Guest) -> None:
     """A command inside sees QEMU's processes and libvirt's own sockets, and gets our signals."""
     program = (
-        "import json, libvirt, os, sys, time;"
+        "import json, libvirt, socket, time;"
         "names = [d.name() for d in libvirt.open('qemu:///system').listAllDomains()];"
         f"seen = open('/proc/{guest.pid_inside}/comm').read();"
-        "print(json.dumps([names, seen, os.listdir('/sys/class/net')]), flush=True);"
+        "print(json.dumps([names, seen, [link for _, link in socket.if_nameindex()]]), flush=True);"
         "time.sleep(600)"
     )
     process = hypervisor.popen(sys.executable, "-c", program, stdout=subprocess.PIPE, text=True)

@@ -19,13 +19,16 @@ from tests.lab.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
+# Its child, which knows nothing of the lab, keeps the pipe to the keeper open after its death.
 OWNER = """
-import signal
+import os, signal
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.spec import GuestSpec
 with Hypervisor("doomed") as hypervisor:
     hypervisor.start(GuestSpec("doomed", channel=False))
     hypervisor.popen("sleep", "600")
+    if os.fork() == 0:
+        signal.pause()
     print(hypervisor.pid, hypervisor._keeper.pid, flush=True)
     signal.pause()
 """
@@ -73,9 +76,11 @@ def gone(pids: dict[int, int | None]) -> bool:
 @pytest.fixture
 def owner() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", OWNER]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         yield process
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("victim", ["owner", "keeper"])

@@ -1,5 +1,7 @@
 """Bands: falling at once, rising after the dwell time, and what silence does."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
 from trustd.policy.bands import Relays, Standing
@@ -60,6 +62,16 @@ def test_a_single_dip_begins_the_dwell_anew():
     start = guest.start(None, at=1000)
     _, seen = steps(guest, start, 0.6, 0.6, 0.59, 0.6, 0.6, 0.6, 0.6)
     assert seen == ["worst", "worst", "worst", "poor", "poor", "poor", "good"]
+
+
+def test_a_wait_that_is_over_leaves_no_trace():
+    """Once trust is below every better band's enter, nothing is waiting any more."""
+    guest = relays()
+    waiting, _ = steps(guest, guest.start(None, at=0), 0.7, 0.7)
+    assert waiting.rising == (float("inf"), 0.0, 0.0)
+    over, _ = steps(guest, waiting, 0.35, start=20)
+    assert over.rising == ()
+    assert guest.step(over, 0.35, at=1030, clock=30) is over
 
 
 def test_each_band_counts_for_itself():
@@ -216,6 +228,20 @@ def test_bands_of_another_policy_are_mapped_without_lifting():
     assert mapped == {"best": "silver", "good": "silver", "poor": "bronze", "worst": "none"}
 
 
+def test_thresholds_that_prove_nothing_are_the_last_band():
+    """Where every new band asks for more, the guest begins at the bottom."""
+    old = relays()
+    new = relays(bands=[{"name": "gold", "enter": 0.8, "leave": 0.75}, {"name": "none"}])
+    for band in ("good", "poor", "worst"):
+        assert new.restore(old.save(old.start(band, at=0)), at=0).band == "none"
+
+
+def test_a_standing_cannot_be_changed():
+    """The same standing is handed on from tick to tick, so nobody may alter it."""
+    with pytest.raises(FrozenInstanceError):
+        relays().start(None, at=0).band = "best"
+
+
 def test_a_band_of_the_same_name_is_kept():
     """Moving a threshold does not demote those inside; trust below it does."""
     old = relays()
@@ -223,6 +249,21 @@ def test_a_band_of_the_same_name_is_kept():
     kept = new.restore(old.save(old.start("best", at=0)), at=0)
     assert kept.band == "best"
     assert new.step(kept, 0.84, at=1, clock=1).band == "good"
+
+
+def test_a_saved_band_that_is_gone_leaves_its_relay():
+    """The relay is what counts; the name that was shown before does not."""
+    guest = relays()
+    saved = {**guest.save(guest.start("best", at=0)), "band": "gone"}
+    assert guest.restore(saved, at=0).band == "best"
+
+
+def test_telemetry_is_fresh_unless_its_age_says_otherwise():
+    """Where any age is too old, none given is still fresh."""
+    guest = relays(then="bottom", after=0)
+    start = guest.start("best", at=0)
+    assert guest.step(start, 0.9, at=1, clock=1) is start
+    assert guest.step(start, 0.9, at=1, clock=1, stale_for=0.5).band == "worst"
 
 
 def test_a_better_saved_band_does_not_outrank_its_relay():

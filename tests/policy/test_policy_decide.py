@@ -77,6 +77,19 @@ def test_what_is_not_known_is_denied_by_name(policy_of):
     assert policy.subject("host", "h", {}) is None
 
 
+def test_what_another_policy_made_is_not_judged(policy_of):
+    """After a reload subjects and targets are made anew; a mixture is an error."""
+    old, new = policy_of(), policy_of(replaced={"enter: 0.80": "enter: 0.81"})
+    same = policy_of()
+    mine = old.subject("guest", "g", WEB), old.target(VOLUME, WEB)
+    theirs = new.subject("guest", "g", WEB), new.target(VOLUME, WEB)
+    for subject, target in ((mine[0], theirs[1]), (theirs[0], mine[1])):
+        for policy in (old, new):
+            with pytest.raises(ValueError, match="made by the policy"):
+                decide(policy, subject, "read", target, band="trusted", at=0)
+    assert decide(same, mine[0], "read", mine[1], band="trusted", at=0).decision.permit
+
+
 def test_a_band_that_is_not_known_is_the_last(policy_of):
     """A name from elsewhere gives nothing."""
     decision = ask(policy_of(), "read", band="excellent").decision
@@ -135,6 +148,19 @@ def test_a_user_is_not_measured_and_owns_by_its_id(policy_of):
     assert unknown.band == "trusted"
 
 
+def test_objects_of_a_service_may_have_several_values_and_volumes_not(policy_of):
+    """What is shared with several users is each one's; a volume of two kinds is unknown."""
+    shared = "db-data: {type: volume, select: {app: db, state: {not: [sealed]}}}"
+    policy = policy_of(replaced={shared: "db-data: {type: file}"})
+    file = ObjectRef("file", "f")
+    for user, expected in (("ann", "permit"), ("bob", "permit"), ("eve", "match")):
+        answer = ask(policy, "read", file, {"owner": ["ann", "bob"]}, guest={"job": "clerk"},
+                     kind="user", identity=user)  # fmt: skip
+        assert answer.decision.reason == expected
+    assert policy.target(VOLUME, {"app": ["web", "db"]}) is None
+    assert policy.target(VOLUME, {"app": ["web"]}).sets == policy.target(VOLUME, WEB).sets
+
+
 def test_a_label_with_several_values_fits_by_any_of_them(policy_of):
     """A user with two jobs has the roles of both."""
     policy = policy_of()
@@ -178,6 +204,16 @@ def test_a_drop_is_about_its_objects_only(policy_of):
     assert reason(policy, "connect", NET, {"zone": "mgmt"}) == "permit"
 
 
+def test_a_drop_is_not_taken_for_the_keep_that_comes_later(policy_of):
+    """The reason is what closes the permit in this band, not in the next."""
+    policy = policy_of(
+        replaced={"object: mgmt}]}": "object: mgmt}]}\n      restricted: {keep: [io]}",
+                  "cap: [ro, send]": "cap: [ro, wire]"}
+    )  # fmt: skip
+    assert reason(policy, "connect", NET, {"zone": "mgmt"}, band="guarded") == "band-drop"
+    assert reason(policy, "connect", NET, {"zone": "mgmt"}, band="restricted") == "band-keep"
+
+
 def test_a_narrowing_says_what_would_undo_it(policy_of):
     """The nearest band that permits, the trust and the time it takes."""
     policy = policy_of()
@@ -214,6 +250,8 @@ def test_of_several_failures_the_nearest_permit_is_named(policy_of):
     )
     decision = ask(policy, "write", band="restricted").decision
     assert (decision.role, decision.detail["needs_band"]) == ("web", "guarded")
+    tied = ask(policy, "read", band="isolated").decision
+    assert (tied.role, tied.detail["needs_band"]) == ("also", "restricted")
     swapped = ask(policy, "write", guest={"app": "web"}, band="restricted").decision
     assert (swapped.role, swapped.reason) == ("also", "band-cap")
 
@@ -384,6 +422,9 @@ def test_a_protected_guest_is_never_narrowed(policy_of):
     policy = policy_of("protect: [{id: g}, {select: {tier: infra}}]\n")
     decision = ask(policy, "write", band="isolated").decision
     assert (decision.permit, decision.band) == (True, "isolated")
+    assert decision.detail == {"object_set": "web-data"}
+    best_only = ask(policy, "snapshot", labels={"app": "db"}, guest=DB, band="isolated")
+    assert best_only.decision.permit
     assert reason(policy, "write", identity="h", band="isolated") == "band-cap"
     assert reason(policy, "write", identity="h", guest={**WEB, "tier": "infra"}) == "permit"
     assert policy.protected({}, "g")

@@ -2,6 +2,8 @@
 
 import pytest
 from base_policy import BASE
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trustd.errors import PolicyError
 from trustd.policy import load_policy, load_registry
@@ -96,8 +98,8 @@ trust:
 enforce: {best: [{do: alert, severity: loud}], low: []}
 """
     assert [p.key for p in problems(text)] == [
-        "apiVersion",
         "name",
+        "apiVersion",
         "objects.disks.select",
         "roles.web.permits[0].object",
         "roles.web.permits[2].object",
@@ -243,3 +245,107 @@ def test_labels_stand_in_a_document_of_their_own():
     with pytest.raises(PolicyError) as caught:
         load_registry(text.replace("labels", "lables"), "objects.yaml")
     assert caught.value.problems[0].hint == 'did you mean "labels"?'
+
+
+WHOLE = """\
+apiVersion: trustd/v1
+name: dc1
+mode: observe
+actions:
+  ro: [read, list]
+  io: [ro, write, flush, trim]
+  wire: [attach, connect, send, receive]
+subjects:
+  - {select: {app: web}, roles: [web]}
+  - {select: {app: db, env: [prod, stage]}, roles: [db]}
+objects:
+  web-data: {type: volume, select: {app: web}}
+  db-data: {type: volume, select: {app: db, state: {not: [sealed]}}}
+  nets: {type: network}
+  mgmt: {type: network, select: {zone: mgmt}}
+roles:
+  web:
+    permits:
+      - {actions: [io], object: web-data, match: {tenant: tenant}}
+      - {actions: [wire], object: nets}
+    narrow:
+      guarded: {drop: [{actions: [attach], object: mgmt}]}
+  db:
+    permits: [{actions: [io, snapshot], object: db-data, match: {owner: $id}}]
+    narrow: {guarded: {keep: [io]}}
+trust:
+  bands:
+    - {name: trusted, enter: 0.80, leave: 0.70}
+    - {name: guarded, enter: 0.55, leave: 0.45, cap: [io, wire, snapshot]}
+    - {name: restricted, enter: 0.30, leave: 0.20, cap: [ro, receive]}
+    - {name: isolated, cap: []}
+  dwell: {up: 5m}
+  stale: {after: 30s, then: cap, band: restricted, give_up: 10m}
+walls:
+  - {name: clients, label: client, conflicts: [[bank-a, bank-b], [oil-a, oil-b]], mode: running}
+  - {name: past, label: client, conflicts: [[bank-a, bank-b]], mode: history,
+     write_rule: strict, writes: [write]}
+types:
+  - {label: colour, types: [volume, network]}
+enforce:
+  restricted: [{do: throttle, disk_iops: 200}, {do: alert}]
+  isolated: [{do: capture}, {do: unplug, type: network}, {do: pause}]
+limits: {demotions: {max: 3, percent: 20, per: 10m}}
+forbid: [{subject: {select: {held: {present: true}}}, actions: [wire], reason: held}]
+exclusive: [{roles: [web, db], max: 1}]
+never: [{roles: [web], actions: [write], object: db-data, at_or_below: guarded}]
+protect: [{select: {tier: infrastructure}}]
+exceptions:
+  - {id: CHG-114, subject: {id: db-7}, actions: [ro], object: db-data, floor: restricted,
+     until: 2026-12-01T00:00:00Z, by: ops@example.org, reason: restore drill}
+behaviour:
+  default:
+    warmup: 24h
+    half_life: {good: 36h, bad: 7d}
+    rise: 0.05/h
+    families: {counters: {cap: 100, reliability: 0.9}, lifecycle: {cap: 60, reliability: 1.0}}
+    findings: {snapshot-revert: major, hidden-process: critical, io-error: minor}
+    ceilings: {critical: 0.15, major: 0.50}
+  web:
+    expect:
+      net.tx.packets: {max: 50k/s, for: 1m, severity: major}
+      disk.write.bytes: {max: 50MiB/s, for: 5m, severity: minor}
+    ignore: [cpu.usage]
+"""
+
+
+def test_the_whole_shape_loads():
+    """Every section of a policy, in one file."""
+    policy = load_policy(WHOLE, "dc1.yaml")
+    assert policy.bands == ("trusted", "guarded", "restricted", "isolated")
+    assert len(policy.document.walls) == 2
+
+
+LINES = WHOLE.splitlines(keepends=True)
+PIECES = ["{", "}", "[", "]", ":", ",", "*a", "&a ", "-", "  ", "\n", "'", "5", "~", "$id", "!!x "]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_damage_to_a_policy_loads_or_is_explained(data):
+    """Lines dropped, doubled and swapped, pieces put anywhere: a policy or its problems."""
+    lines = list(LINES)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        how = data.draw(st.sampled_from(["drop", "double", "swap", "insert", "cut"]))
+        if how == "drop":
+            del lines[at]
+        elif how == "double":
+            lines.insert(at, lines[at])
+        elif how == "swap":
+            lines[at], lines[-1] = lines[-1], lines[at]
+        else:
+            place = data.draw(st.integers(0, len(lines[at])))
+            rest = lines[at][place + (how == "cut") :]
+            lines[at] = lines[at][:place] + data.draw(st.sampled_from(PIECES)) + rest
+    found = ()
+    try:
+        load_policy("".join(lines), "damaged.yaml")
+    except PolicyError as error:
+        found = error.problems
+    assert all(problem.line >= 1 and problem.message for problem in found)

@@ -1,6 +1,7 @@
 """Invariants: found broken exactly where some labels break them."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from base_policy import BASE
@@ -71,6 +72,19 @@ def test_a_drop_on_objects_of_another_type_proves_nothing():
     assert check(never, replaced=dropped) is not None
 
 
+def test_labels_with_several_values_are_tried_where_there_can_be_any():
+    """A service's own objects and users may have several values; volumes may not."""
+    never = "{roles: [clerk], actions: [read], object: guarded}"
+    old = "  db-data: {type: volume, select: {app: db, state: {not: [sealed]}}}"
+    new = "  db-data: {type: %s, select: {app: db}}\n  guarded: {type: %s, select: {app: web}}"
+
+    def checked(kind):
+        return check(never, replaced={old: new % (kind, kind)})
+
+    assert checked("volume") is None
+    assert "app: db|web" in checked("bucket").message
+
+
 def test_users_are_never_in_a_lower_band():
     """Who is not measured is judged in the best band only."""
     never = "{roles: [clerk], actions: [read], object: db-data, at_or_below: guarded}"
@@ -127,10 +141,15 @@ def test_what_cannot_be_decided_is_refused():
     assert "trials" in problem.message
 
 
-LABELS = [
-    dict(zip(KEYS[:2], chosen, strict=True))
-    for chosen in itertools.product((None, *VALUES), repeat=2)
-]
+LISTS = [",".join(some) for n in (2, 3) for some in itertools.combinations(VALUES, n)]
+"""A label that types compare may have several values, written with commas."""
+
+
+def every_labelling(*, lists):
+    """All values of two labels, identities among them; of the second also lists."""
+    values = (None, *VALUES, "one")
+    zones = (*values, *(LISTS if lists else ()))
+    return [present({"app": app, "zone": zone}) for app in values for zone in zones]
 
 
 def present(labels):
@@ -162,10 +181,10 @@ def test_the_solver_agrees_with_trying_every_labelling():
         kind = document["objects"][never["object"]]["type"]
         policy = loaded(document)
         asked = Question("guest", "", {}, never["actions"][0], ObjectRef(kind, ""), {})
-        bit = 1 << policy.object_sets.index(never["object"])
+        bit = 1 << policy.objects.names.index(never["object"])
         broken = any(
             ask(policy, question, band).decision.permit
-            for question in labelled(asked)
+            for question in labelled(asked, lists=bool(document["types"]))
             if policy.target(question.ref, question.object_labels).sets & bit
             for band in [never["at_or_below"]]
         )
@@ -182,14 +201,18 @@ def test_the_solver_agrees_with_trying_every_labelling():
     assert min(seen.values()) >= 10
 
 
-def labelled(asked):
+def labelled(asked, *, lists):
     """The question with every labelling of subject and object."""
-    for mine, theirs in itertools.product(LABELS, LABELS):
-        for identity in ("one", VALUES[0], "elsewhere"):
-            yield Question(
-                asked.kind, identity, present(mine), asked.action,
-                ObjectRef(asked.ref.type, "one"), present(theirs),
-            )  # fmt: skip
+    labels = every_labelling(lists=lists)
+    for mine, theirs in itertools.product(labels, labels):
+        for identity in ("one", "elsewhere", *VALUES):
+            yield replace(
+                asked,
+                identity=identity,
+                labels=mine,
+                ref=ObjectRef(asked.ref.type, "one"),
+                object_labels=theirs,
+            )
 
 
 def test_breaches_are_of_the_right_invariant():

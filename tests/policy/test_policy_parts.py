@@ -186,3 +186,23 @@ def test_a_thousand_guests_step_in_a_few_milliseconds(policy_of):
         took.append(time.perf_counter() - began)
     assert min(took) < 0.01
     assert policy.mode is Mode.OBSERVE
+
+
+def test_measures_of_one_kind_that_differ_in_place_stay_apart(policy_of):
+    """Two commands both run, two severities both alert; captures ask for what either asks."""
+    policy = policy_of(
+        """
+enforce:
+  isolated:
+    - {do: hook, name: one}
+    - {do: hook, name: two}
+    - {do: alert, severity: minor}
+    - {do: alert, severity: critical}
+    - {do: capture, memory: true}
+""",
+        {"  db:\n    permits": "  db:\n    enforce: {isolated: [{do: capture, memory: false, "
+         "disks: true}]}\n    permits"},
+    )  # fmt: skip
+    found = policy.enforcement("isolated", ("db",))
+    assert [m.do for m in found] == ["hook", "hook", "alert", "alert", "capture"]
+    assert (found[-1].memory, found[-1].disks) == (True, True)

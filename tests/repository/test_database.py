@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -139,3 +143,60 @@ def test_every_table_is_strict(database):
     mine = [row for row in tables if not row[1].startswith("sqlite_")]
     assert mine
     assert all(row[5] == 1 for row in mine)
+
+
+def test_second_daemon_is_refused(database, path):
+    """A repository in use cannot be opened again; the error says by whom, and what to do."""
+    with pytest.raises(
+        StoreError, match=rf"another trustd \(process {os.getpid()}\).*setting state"
+    ):
+        Database(path)
+    add(database, "goes on").result(10)
+
+
+def test_repository_of_a_killed_daemon_can_be_opened(path):
+    """The lock of a process that was killed is gone with it; what it stored is there."""
+    script = (
+        "import os, pathlib, sys\n"
+        "from trustd.repository import Database\n"
+        "database = Database(pathlib.Path(sys.argv[1]))\n"
+        "columns = '(at, guest, name, kind, document)'\n"
+        "insert = f'INSERT INTO transition {columns} VALUES (1, 2, 3, 4, 5)'\n"
+        "database.write(lambda connection: connection.execute(insert))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert done.returncode == -9
+    database = Database(path)
+    assert count(database) == 1
+    database.close()
+
+
+def test_given_up_work_does_not_end_the_writer(database):
+    """A caller that gives its work up before it began costs no later one its write."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(connection):
+        began.set()
+        go_on.wait(10)
+
+    first = database.submit(slow)
+    assert began.wait(10)
+    assert add(database, "given up").cancel()
+    last = add(database, "kept")
+    go_on.set()
+    first.result(10)
+    last.result(10)
+    assert count(database) == 1
+
+
+def test_close_does_not_wait_for_a_dead_disk(path):
+    """With a write that never ends, closing comes back in bounded time."""
+    database = Database(path)
+    go_on = threading.Event()
+    database.submit(lambda connection: go_on.wait(60))
+    began = time.monotonic()
+    database.close(within=0.2)
+    assert time.monotonic() - began < 5
+    go_on.set()
+    database.close()

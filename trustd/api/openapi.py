@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from trustd.api.routes import Route
+from trustd.api.route import Route
 from trustd.api.shapes import ProblemDoc, TickEvent
 
 _REF = "#/components/schemas/{model}"
@@ -22,9 +22,17 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
     """
     shapes = {route.answer for route in routes if isinstance(route.answer, type)}
     named = sorted({*shapes, ProblemDoc, TickEvent}, key=lambda shape: shape.__name__)
+    bodies = sorted({route.body for route in routes if route.body}, key=lambda s: s.__name__)
     _, definitions = TypeAdapter.json_schemas(
-        [(shape, "serialization", TypeAdapter(shape)) for shape in named], ref_template=_REF
+        [
+            *((shape, "serialization", TypeAdapter(shape)) for shape in named),
+            *((shape, "validation", TypeAdapter(shape)) for shape in bodies),
+        ],
+        ref_template=_REF,
     )
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -33,7 +41,7 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
             "summary": "Trust and permissions of the guests of one hypervisor",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {route.path: {"get": _operation(route)} for route in routes},
+        "paths": paths,
         "components": {"schemas": definitions["$defs"]},
     }
 
@@ -47,15 +55,17 @@ def _operation(route: Route) -> dict[str, Any]:
             "description": HTTPStatus(code).phrase,
             "content": {"application/problem+json": {"schema": _ref(ProblemDoc)}},
         }
+    body = {"content": {"application/json": {"schema": _ref(route.body)}}} if route.body else {}
     return {
         "operationId": route.name,
         "summary": route.summary,
+        **({"requestBody": {"required": True, **body}} if body else {}),
         "parameters": [
             {
                 "name": parameter.name,
                 "in": parameter.place,
                 "description": parameter.text,
-                "required": parameter.place == "path",
+                "required": parameter.needed,
                 "schema": parameter.schema,
             }
             for parameter in route.parameters

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
+from array import array
 from dataclasses import dataclass
 
 from aiohttp import web
 
 _UCRED = struct.Struct("3i")
+_SO_PEERGROUPS = 59
+"""Of Linux; the socket module has no name for it."""
+_MOST_BYTES = 1024
+"""What Python reads of a socket's option at most: 256 groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +28,33 @@ class Peer:
 
 def peer_of(request: web.Request) -> Peer | None:
     """Who sends a request; None where the kernel does not say (TCP)."""
+    connection = _unix(request)
+    if connection is None:
+        return None
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return Peer(*_UCRED.unpack(raw))
+
+
+def groups_of(request: web.Request) -> frozenset[int]:
+    """Every group of whoever sends a request; none where the kernel does not say.
+
+    Somebody in more groups than can be read is in none but the first.
+    """
+    connection, peer = _unix(request), peer_of(request)
+    if connection is None or peer is None:
+        return frozenset()
+    groups = array("I", (peer.gid,))
+    try:
+        groups.frombytes(connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES))
+    except OSError as error:
+        if error.errno != errno.ERANGE:
+            raise
+    return frozenset(groups)
+
+
+def _unix(request: web.Request) -> socket.socket | None:
     transport = request.transport
     connection = transport.get_extra_info("socket") if transport else None
     if connection is None or connection.family != socket.AF_UNIX:
         return None
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return Peer(*_UCRED.unpack(raw))
+    return connection  # type: ignore[no-any-return]  # a socket, by the check above

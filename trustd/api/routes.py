@@ -2,59 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp.typedefs import Handler
-
 from trustd.api import handlers, shapes
+from trustd.api.access_routes import ACCESS_ROUTES
 from trustd.api.query import MOST, SORTS, USUAL
+from trustd.api.route import GUEST, Parameter, Route
 from trustd.metrics import CONTENT_TYPE
 from trustd.model import Freshness, GuestState
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter of an address.
-
-    Args:
-        place: ``query``, ``path`` or ``header``.
-        schema: its JSON schema.
-    """
-
-    name: str
-    place: str
-    text: str
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One address.
-
-    Args:
-        answer: the document's shape, or the media type of something else.
-        also: other status codes that carry the document.
-        problems: status codes that carry a problem document.
-        endless: whether the answer has no end.
-    """
-
-    path: str
-    name: str
-    handler: Handler
-    summary: str
-    answer: type | str
-    parameters: tuple[Parameter, ...] = ()
-    also: tuple[int, ...] = ()
-    problems: tuple[int, ...] = ()
-    endless: bool = False
 
 
 def _list_of(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": schema}
 
 
-_GUEST = (Parameter("guest", "path", "The guest's UUID or, where it is the only one, its name."),)
 _LISTED = (
     Parameter("band", "query", "Only guests in any of these bands.", _list_of({"type": "string"})),
     Parameter(
@@ -137,7 +98,7 @@ ROUTES = (
         handlers.guest,
         "Everything about one guest",
         shapes.GuestDoc,
-        parameters=_GUEST,
+        parameters=GUEST,
         problems=(404, 409, 503),
     ),
     Route(
@@ -146,7 +107,7 @@ ROUTES = (
         handlers.explain,
         "Why a guest's trust is what it is, and what follows",
         shapes.Explanation,
-        parameters=_GUEST,
+        parameters=GUEST,
         problems=(404, 409, 503),
     ),
     Route(
@@ -155,7 +116,7 @@ ROUTES = (
         handlers.permissions,
         "What a guest may do at the moment",
         shapes.PermissionsDoc,
-        parameters=_GUEST,
+        parameters=GUEST,
         problems=(404, 409, 503),
     ),
     Route(
@@ -168,4 +129,5 @@ ROUTES = (
         problems=(503,),
         endless=True,
     ),
+    *ACCESS_ROUTES,
 )

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from trustd.api.application import application
+from trustd.api.application import Mount, application
 from trustd.api.listeners import remover, tcp_socket, unix_socket
 from trustd.api.live import Live
+from trustd.api.office import Office
 
 _MOST_CONNECTIONS = 256
 _IDLE = 30.0
@@ -43,8 +44,10 @@ async def serve(
     tcp: tuple[str, int] | None,
     *,
     inherited: Sequence[socket.socket] = (),
+    office: Office | None = None,
+    mounts: Sequence[Mount] = (),
 ) -> AsyncIterator[Listening]:
-    """Serve the API, on the unix socket in full and on TCP read-only.
+    """Serve the API, on the unix socket in full and on TCP without changes.
 
     Args:
         live: what is served.
@@ -52,6 +55,8 @@ async def serve(
         tcp: loopback host and port, 0 for any free one; None for no TCP.
         inherited: sockets that listen already; one of a kind that is also asked
             for takes its place.
+        office: who answers what may be done; None where nobody does.
+        mounts: what is served beside the API.
 
     Raises:
         CannotListen: an address cannot be served.
@@ -70,7 +75,8 @@ async def serve(
             stack.callback(by_tcp.close)
         for listener, loopback in ((by_unix, False), (by_tcp, True)):
             if listener is not None:
-                await stack.enter_async_context(_serving(live, listener, loopback=loopback))
+                app = application(live, loopback=loopback, office=office, mounts=mounts)
+                await stack.enter_async_context(_serving(app, listener))
         # Streams end first: a request in progress is waited for.
         stack.callback(live.hub.close)
         yield Listening(
@@ -80,10 +86,10 @@ async def serve(
 
 
 @asynccontextmanager
-async def _serving(live: Live, listener: socket.socket, *, loopback: bool) -> AsyncIterator[None]:
+async def _serving(app: web.Application, listener: socket.socket) -> AsyncIterator[None]:
     """Serve one socket."""
     runner = web.AppRunner(
-        application(live, loopback=loopback),
+        app,
         access_log=None,
         # It would only tell of malformed requests, with a traceback for each: a
         # way to fill the journal. Faults of ours are logged where they are caught.

@@ -12,11 +12,16 @@ from trustd.ctl.session import socket_option
 from trustd.errors import ConfigError, PolicyError, TrustdError
 
 COMMANDS = {
+    "can-i": "trustd.ctl.can_i",
+    "exceptions": "trustd.ctl.exceptions",
     "guest": "trustd.ctl.guest",
     "guests": "trustd.ctl.guests",
+    "label": "trustd.ctl.label",
+    "policy": "trustd.ctl.policy",
     "replay": "trustd.ctl.replay",
     "status": "trustd.ctl.status",
     "top": "trustd.ctl.top",
+    "why": "trustd.ctl.why",
 }
 """Where each command is; a module is read when its command is asked for."""
 

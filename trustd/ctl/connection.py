@@ -88,6 +88,24 @@ class Connection:
                 raise self._unreachable(error) from error
         return response.status, _document(response, body)
 
+    def post(self, path: str, document: Document) -> Document:
+        """Send a document, and have one back.
+
+        Raises:
+            Unreachable: the daemon does not answer.
+            Declined: it answers with a problem.
+        """
+        with closing(_UnixHTTPConnection(self._path, _PATIENCE)) as connection:
+            body = json.dumps(document).encode()
+            headers = {"Host": "trustd", "Content-Type": "application/json"}
+            try:
+                connection.request("POST", path, body, headers)
+                response = connection.getresponse()
+                answer = response.read()
+            except (OSError, HTTPException) as error:
+                raise self._unreachable(error) from error
+        return _document(response, answer)
+
     def guests(self, query: Mapping[str, Any] | None = None) -> Document:
         """Every guest that matches, as one page however many there are."""
         query = {"limit": 1000, **(query or {})}

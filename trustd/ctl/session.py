@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 from rich.console import Console, RenderableType
 
-from trustd.ctl.connection import Connection
+from trustd.ctl.connection import Connection, guest_path
 from trustd.ctl.text import harmless
 
 P = ParamSpec("P")
@@ -69,6 +69,15 @@ class Session:
             width=width,
             highlight=False,
         )
+
+    def guest_id(self, name: str) -> str:
+        """The UUID of a guest by its UUID or name.
+
+        Raises:
+            Declined: there is none, or several have the name.
+        """
+        found: str = self.connection.get(guest_path(name))["summary"]["id"]
+        return found
 
     def show(
         self,

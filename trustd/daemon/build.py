@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -11,20 +11,24 @@ import structlog
 from trustd import __version__
 from trustd.api import Live
 from trustd.config import OnStop, Settings
+from trustd.daemon.access import Access, Stores, boot_clock
+from trustd.daemon.administration import Administration
+from trustd.daemon.source import Source
 from trustd.enforce import Enforcer, EnforceSettings, standard_actuators
-from trustd.errors import PolicyError, Problem
+from trustd.errors import PolicyError
 from trustd.hypervisor import ControlConnection, HypervisorSettings, LibvirtHypervisor
 from trustd.metrics import Exposition, Meters, MetricsPage
-from trustd.model import Fleet, PolicyInfo
-from trustd.pipeline import Keeping, Line, Measuring, Narrowing, Probing, Stages
+from trustd.model import Fleet, GuestState, PolicyInfo
+from trustd.pipeline import Keeping, Line, Measuring, Narrowing, Probing, Registry, Stages
 from trustd.plugins import Plugins, Ward, discover
-from trustd.policy import Policy, load_policy
-from trustd.repository import Database, IntentLedger
+from trustd.policy import Policy
+from trustd.repository import Database, IntentLedger, Journal
 from trustd.spi import Hypervisor
 
 log = structlog.get_logger()
 
 DATABASE = "trustd.db"
+_CONTROL_CALLS = 12
 LONGEST = 3
 """Intervals above which two readings are too far apart for a rate."""
 
@@ -40,14 +44,22 @@ class Daemon:
     database: Database
     probing: Probing
     enforcer: Enforcer
+    narrowing: Narrowing
+    access: Access
+    office: Administration
     line: Line
     live: Live
     meters: Meters
     exposition: Exposition
 
     def tick(self) -> Fleet:
-        """One tick of the line, counted."""
+        """One tick of the line, counted, and decided by from now on."""
+        labels = self.access.relabelled()
+        if labels is not None:
+            self.line.relabel(labels, at=time.time())
+        clock = boot_clock()
         fleet = self.line.tick()
+        self.access.publish(fleet, self.narrowing, clock=clock)
         self.meters.observe(fleet)
         return fleet
 
@@ -57,18 +69,26 @@ class Daemon:
 
     def save(self) -> None:
         """Keep what was learned."""
-        self.line.save(at=time.time())
+        self.line.save()
 
     def reload(self) -> None:
-        """Take over the policy file; a bad one leaves the policy in force."""
+        """Take over the policy file and the labels; a bad one leaves all as it is."""
         now = time.time()
+        running = [
+            seen.guest
+            for seen in self.narrowing.world().values()
+            if seen.guest.state is not GuestState.SHUTOFF
+        ]
         try:
-            policy = read_policy(self.settings.policy, self.plugins)
+            loaded = self.access.source.read(at=now, running=running)
         except PolicyError as error:
             log.error("policy refused", error=str(error))  # noqa: TRY400 - a mistake in a file
             self.line.refuse(str(error))
+            self.access.refuse(str(error))
             return
-        self.line.adopt(policy, _info(policy, self.settings.policy, now))
+        policy = loaded.policy
+        registry = self.access.adopt(loaded, at=now)
+        self.line.adopt(policy, registry, _info(policy, self.settings.policy, now))
         log.info("policy loaded", name=policy.name, id=policy.id)
 
     def close(self) -> None:
@@ -76,7 +96,7 @@ class Daemon:
         now = time.time()
         if self.settings.on_stop is OnStop.RESTORE:
             self.enforcer.restore_all(at=now)
-        self.line.save(at=now)
+        self.line.close()
         self.enforcer.close()
         self.probing.close()
         self.hypervisor.close()
@@ -93,21 +113,29 @@ def build(settings: Settings) -> Daemon:
         StoreError: the repository cannot be used.
     """
     plugins = discover(settings.collectors.disabled)
-    policy = read_policy(settings.policy, plugins)
     door = HypervisorSettings(uri=settings.hypervisor.uri, deadline=settings.hypervisor.deadline)
-    hypervisor, control = LibvirtHypervisor(door), ControlConnection(door)
+    hypervisor = LibvirtHypervisor(door)
+    # a call that a stuck guest holds keeps its place: acting needs more of them than reading
+    control = ControlConnection(replace(door, calls=_CONTROL_CALLS))
     database = Database(settings.state / DATABASE)
+    source, stores = source_of(settings, plugins), Stores.of(database, settings)
+    loaded = source.begin(stores.policy, at=time.time())
+    source.keep(loaded, stores.policy, at=time.time())
+    meters = Meters(__version__)
+    access = Access(settings, source, loaded, stores, meters)
     enforcer = Enforcer(control, IntentLedger(database), standard_actuators(), EnforceSettings())
     wired = wire(
         plugins,
         hypervisor,
-        policy,
+        loaded.policy,
+        registry=access.registry,
         enforcer=enforcer,
         database=database,
         path=settings.policy,
         interval=settings.interval,
     )
-    meters = Meters(__version__)
+    if loaded.error:
+        wired.line.refuse(loaded.error)
     features = wired.measuring.features
     return Daemon(
         settings=settings,
@@ -117,6 +145,11 @@ def build(settings: Settings) -> Daemon:
         database=database,
         probing=wired.probing,
         enforcer=enforcer,
+        narrowing=wired.narrowing,
+        access=access,
+        office=Administration(
+            access, Journal(database), settings.administration, str(settings.policy)
+        ),
         line=wired.line,
         live=Live(features, meters, version=__version__),
         meters=meters,
@@ -131,6 +164,7 @@ class Wired:
     line: Line
     probing: Probing
     measuring: Measuring
+    narrowing: Narrowing
 
 
 def wire(
@@ -138,6 +172,7 @@ def wire(
     hypervisor: Hypervisor,
     policy: Policy,
     *,
+    registry: Registry | None = None,
     enforcer: Enforcer,
     database: Database,
     path: Path,
@@ -147,6 +182,7 @@ def wire(
     """The line over any hypervisor, a recorded one too.
 
     Args:
+        registry: labels beside the guests' definitions; None for the policy's own.
         path: where the policy came from.
         interval: seconds between two ticks.
         observe_only: whether nothing is done, whatever the policy says.
@@ -155,33 +191,36 @@ def wire(
     probing = Probing(plugins.probes, ward, time.time)
     measuring = Measuring(plugins, probing, ward, LONGEST * interval)
     keeping = Keeping(database)
+    narrowing = Narrowing(policy, registry, observe_only=observe_only)
     stages = Stages(
         hypervisor=hypervisor,
         measuring=measuring,
         probing=probing,
         ward=ward,
         engine=keeping.engine(measuring.features),
-        narrowing=Narrowing(policy, observe_only=observe_only),
+        narrowing=narrowing,
         enforcer=enforcer,
         keeping=keeping,
     )
-    return Wired(Line(stages, _info(policy, path, time.time()), interval), probing, measuring)
+    in_force = IntentLedger(database).intents()
+    line = Line(stages, _info(policy, path, time.time()), interval, in_force=in_force)
+    return Wired(line, probing, measuring, narrowing)
+
+
+def source_of(settings: Settings, plugins: Plugins) -> Source:
+    """Where this daemon's policy and labels come from."""
+    features = {feature.name for feature in plugins.features}
+    return Source(settings.policy, settings.objects, features)
 
 
 def read_policy(path: Path, plugins: Plugins) -> Policy:
-    """Read and check a policy file against the features that are measured.
+    """Read and check one policy file against the features that are measured.
 
     Raises:
         PolicyError: it cannot be read, or with every mistake in it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        hint = "name another with the setting policy"
-        problem = Problem(str(path), 0, 0, "", f"cannot be read: {error}", hint)
-        raise PolicyError((problem,)) from error
     features = {feature.name for feature in plugins.features}
-    return load_policy(text, str(path), features=features)
+    return Source(path, None, features).read(at=time.time()).policy
 
 
 def _info(policy: Policy, path: Path, now: float) -> PolicyInfo:

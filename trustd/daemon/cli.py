@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -15,7 +16,7 @@ import orjson
 
 from trustd import __version__
 from trustd.config import Settings, load_settings
-from trustd.daemon.build import build, read_policy
+from trustd.daemon.build import build, source_of
 from trustd.daemon.logs import configure
 from trustd.daemon.recording import record as record_guests
 from trustd.daemon.service import run_until_stopped
@@ -84,7 +85,7 @@ def check_config(path: Path | None) -> None:
     """
     settings = _settings(path)
     plugins = discover(settings.collectors.disabled)
-    policy = read_policy(settings.policy, plugins)
+    policy = source_of(settings, plugins).read(at=time.time()).policy
     shown = settings.model_dump(mode="json") | {
         "in_effect": {
             "policy": {"name": policy.name, "id": policy.id, "mode": policy.mode},

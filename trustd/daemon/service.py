@@ -20,8 +20,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from trustd.api import inherited_sockets, serve
+from trustd.api.peer import peer_of
 from trustd.daemon.build import Daemon
 from trustd.daemon.systemd import Notifier
+from trustd.decisions import mount
 from trustd.model import Fleet
 
 log = structlog.get_logger()
@@ -47,7 +49,12 @@ async def run_until_stopped(daemon: Daemon) -> None:
     settings.socket.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
         async with serve(
-            daemon.live, settings.socket, tcp, inherited=inherited_sockets()
+            daemon.live,
+            settings.socket,
+            tcp,
+            inherited=inherited_sockets(),
+            office=daemon.office,
+            mounts=[partial(mount, daemon.access.desk(peer_of))],
         ) as listening:
             log.info("listening", socket=str(listening.socket_path), tcp=listening.tcp)
             daemon.hypervisor.start()
@@ -58,6 +65,7 @@ async def run_until_stopped(daemon: Daemon) -> None:
             # the line's thread may wait for a hypervisor that does not answer
             await asyncio.to_thread(scheduler.shutdown, wait=True)
     finally:
+        daemon.access.recorder.flush()
         await asyncio.to_thread(daemon.close)
     log.info("stopped")
 

@@ -7,16 +7,14 @@ caller's own checks see. So one misspelt key does not hide ten wrong references.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trustd.documents.document import Document, Keys, M, did_you_mean
 from trustd.documents.tree import Node
+from trustd.documents.wording import problem_of
 from trustd.errors import ConfigError, DocumentError, Problem
 
 Refer = Callable[[M, Document, Document], Iterable[Problem]]
@@ -27,7 +25,6 @@ those of the model, problems are made with it), and the document as written
 (names in it exist, even where what stands under them is wrong).
 """
 
-_QUOTED = re.compile(r"'([^']*)'")
 _MOST_ROUNDS = 200
 
 
@@ -100,10 +97,10 @@ def _salvage(rest: Document, model: type[M], problems: list[Problem]) -> M | Non
         if reporting and _rename(rest, model, details, problems):
             continue
         cut: set[Keys] = set()
-        for detail in details:
+        for detail in _independent(details):
             keys, missing = _keys(rest, detail)
             if reporting:
-                problems.append(_problem(rest, model, detail, keys))
+                problems.append(problem_of(rest, model, detail, keys))
             if missing and keys[0] in model.stand_ins:
                 name = str(keys[0])
                 rest.override((name,), model.stand_ins[name], rest.path)
@@ -116,6 +113,20 @@ def _salvage(rest: Document, model: type[M], problems: list[Problem]) -> M | Non
             _remove(rest.root, keys)
         reporting = False
     return None
+
+
+def _independent(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short only because some of their items are wrong."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(
+            len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"]
+            for place in places
+        )
+    ]
 
 
 def _order(keys: Keys) -> tuple[tuple[int, int, str], ...]:
@@ -140,7 +151,7 @@ def _rename(
         parent = rest.find(keys[:-1])
         if len(close) != 1 or parent is None or not isinstance(parent.node.value, dict):
             continue
-        problems.append(_problem(rest, model, detail, keys))
+        problems.append(problem_of(rest, model, detail, keys))
         parent.node.value[str(close[0][-1])] = parent.node.value.pop(str(keys[-1]))
         missing.remove(close[0])
         renamed = True
@@ -162,56 +173,6 @@ def _keys(rest: Document, detail: ErrorDetails) -> tuple[Keys, bool]:
     return ((*keys, loc[-1]) if missing else tuple(keys)), missing
 
 
-def _problem(rest: Document, model: type[M], detail: ErrorDetails, keys: Keys) -> Problem:
-    kind, given = detail["type"], detail["input"]
-    if kind == "extra_forbidden":
-        known = known_keys(model, detail["loc"][:-1])
-        hint = did_you_mean(keys[-1], known) or _listed(known)
-        if keys[-1] == "<<":
-            hint = "merge keys are not part of YAML 1.2"
-        return rest.problem(keys, f'unknown key "{keys[-1]}"', hint, at_key=True)
-    if kind == "missing":
-        return rest.problem(keys, f'the key "{keys[-1]}" is missing')
-    if kind in {"enum", "literal_error", "union_tag_invalid"}:
-        context = detail.get("ctx", {})
-        choices = _QUOTED.findall(str(context.get("expected") or context.get("expected_tags")))
-        if kind == "union_tag_invalid":
-            given = context.get("tag")
-            keys = (*keys, str(context.get("discriminator", "")).strip("'"))
-        hint = did_you_mean(given, choices)
-        return rest.problem(keys, f'"{given}" is not one of {", ".join(choices)}', hint)
-    if kind == "union_tag_not_found":
-        name = str(detail.get("ctx", {}).get("discriminator", "")).strip("'")
-        return rest.problem(keys, f'the key "{name}" is missing')
-    if kind == "string_type" and isinstance(given, int | float | bool):
-        written = str(given).lower() if isinstance(given, bool) else given
-        return rest.problem(keys, "must be a text", f'put it in quotes: "{written}"')
-    return rest.problem(keys, _worded(kind, detail["msg"]))
-
-
-_WORDS = {
-    "string_type": "must be a text",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "frozen_set_type": "must be a list",
-    "dict_type": "must be a mapping of keys",
-    "mapping_type": "must be a mapping of keys",
-    "model_type": "must be a mapping of keys",
-    "model_attributes_type": "must be a mapping of keys",
-}
-
-
-def _worded(kind: str, message: str) -> str:
-    """Pydantic's message in the words of somebody who writes YAML."""
-    if kind in _WORDS:
-        return _WORDS[kind]
-    return message.removeprefix("Value error, ").replace("Input should be", "must be")
-
-
-def _listed(known: list[str]) -> str:
-    return f"known here: {', '.join(known)}" if known else ""
-
-
 def _remove(node: Node, keys: Keys) -> None:
     """Cut a value out of the tree; nothing happens where it is gone already."""
     for key in keys[:-1]:
@@ -227,47 +188,3 @@ def _remove(node: Node, keys: Keys) -> None:
         node.value.pop(str(last), None)
     elif isinstance(node.value, list) and isinstance(last, int) and last < len(node.value):
         del node.value[last]
-
-
-@cache
-def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
-    return model.model_json_schema(by_alias=True)
-
-
-def known_keys(model: type[M], loc: tuple[str | int, ...]) -> list[str]:
-    """The keys that a model knows at a place, by its JSON Schema."""
-    whole = _schema(model)
-    places = [whole]
-    for step in loc:
-        places = [inner for place in places for inner in _inside(whole, place, step)] or places
-    names = {
-        n for place in places for s in _branches(whole, place) for n in s.get("properties", ())
-    }
-    return sorted(names)
-
-
-def _branches(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """A schema with references and alternatives followed."""
-    if "$ref" in schema:
-        yield from _branches(whole, whole["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
-        return
-    yield schema
-    for key in ("anyOf", "oneOf", "allOf"):
-        for one in schema.get(key, ()):
-            yield from _branches(whole, one)
-
-
-def _inside(
-    whole: Mapping[str, Any], schema: Mapping[str, Any], step: str | int
-) -> Iterable[Mapping[str, Any]]:
-    for branch in _branches(whole, schema):
-        mapping = branch.get("discriminator", {}).get("mapping", {})
-        if isinstance(step, int):
-            if "items" in branch:
-                yield branch["items"]
-        elif step in branch.get("properties", {}):
-            yield branch["properties"][step]
-        elif step in mapping:
-            yield {"$ref": mapping[step]}
-        elif isinstance(branch.get("additionalProperties"), dict):
-            yield branch["additionalProperties"]

@@ -143,17 +143,15 @@ class Enforcer:
             self._want(guest, want)
         told = self._collect()
         now = self._clock()
+        begun = []
         for guest, seat in self._by_urgency():
             if seat.busy:
                 continue
             if seat.hanging is not None:
                 told[guest] = seat.land()
             elif seat.dirty or seat.due <= now:
-                self._begin(guest, seat, at)
-        wait(
-            [seat.work for seat in self._seats.values() if seat.work is not None],
-            timeout=self._settings.patience,
-        )
+                begun.append(self._begin(guest, seat, at))
+        wait(begun, timeout=self._settings.patience)
         return {**told, **self._collect()}
 
     def restore_all(
@@ -195,7 +193,7 @@ class Enforcer:
         """Whoever is to be narrowed before whoever is only given back to."""
         return sorted(self._seats.items(), key=lambda item: not item[1].desired.actions)
 
-    def _begin(self, guest: GuestId, seat: _Seat, at: float) -> None:
+    def _begin(self, guest: GuestId, seat: _Seat, at: float) -> Future[Settled]:
         seat.dirty, seat.due = False, inf
         if seat.desired.mode is Mode.OBSERVE and not self._priors.of(guest):
             # nothing will be asked of the hypervisor, so that no thread is needed
@@ -203,6 +201,7 @@ class Enforcer:
             seat.work.set_result(self._settler.settle(guest, seat.desired, at))
         else:
             seat.work = self._pool.submit(self._settler.settle, guest, seat.desired, at)
+        return seat.work
 
     def _collect(self) -> dict[GuestId, tuple[Outcome, ...]]:
         """Take in what the pool has finished."""

@@ -81,6 +81,7 @@ class Settler:
 
     def settle(self, guest: GuestId, desired: Desired, at: float) -> Settled:
         """Tighten first, then give back what nobody asks for, the latest change first."""
+        self._priors.save(guest)
         enforced = desired.mode is Mode.ENFORCE
         outcomes: list[Outcome] = []
         try:

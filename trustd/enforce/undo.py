@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Protocol
 
 from trustd.errors import StoreError
-from trustd.model import GuestId, Intent, Setting
+from trustd.model import GuestId, Intent, Place, Setting
 
 
 class Ledger(Protocol):
@@ -47,6 +47,7 @@ class Priors:
         self._ledger = ledger
         self._lock = Lock()
         self._kept: dict[GuestId, dict[tuple[str, str], Intent]] = {}
+        self._unsaved: set[Place] = set()
         for intent in ledger.intents():
             self._keep(intent)
 
@@ -73,8 +74,16 @@ class Priors:
         try:
             self._ledger.record(intent)
         except StoreError as error:
+            self._unsaved.add(intent.place)
             return error
+        self._unsaved.discard(intent.place)
         return None
+
+    def save(self, guest: GuestId) -> None:
+        """Try again to store what could not be stored."""
+        for intent in self.of(guest) if self._unsaved else ():
+            if intent.place in self._unsaved:
+                self.record(intent)
 
     def forget(self, intent: Intent) -> None:
         """Drop an intent whose device was given back.
@@ -86,6 +95,7 @@ class Priors:
             kept.pop((intent.lever, intent.device), None)
             if not kept:
                 self._kept.pop(intent.guest, None)
+            self._unsaved.discard(intent.place)
         try:
             self._ledger.forget(intent.guest, intent.lever, intent.device)
         except StoreError:

@@ -54,6 +54,12 @@ class Meters:
         self.requests = Counter(
             "trustd_http_requests", "Answers of the API.", ["route", "method", "code"], registry=own
         )
+        self.decisions = Counter(
+            "trustd_decisions",
+            "Decisions that other services asked for.",
+            ["dialect", "reason"],
+            registry=own,
+        )
         self.streams = _gauge(own, "trustd_event_streams", "Event streams that are open.")
         self.streams_dropped = Counter(
             "trustd_event_streams_dropped",

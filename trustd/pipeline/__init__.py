@@ -3,7 +3,18 @@
 from trustd.pipeline.keeping import Keeping
 from trustd.pipeline.line import Line, Stages
 from trustd.pipeline.measuring import Measuring
-from trustd.pipeline.narrowing import Narrowing
+from trustd.pipeline.narrowing import Narrowing, Seen, objects_of
 from trustd.pipeline.probing import Probing
+from trustd.pipeline.registry import Registry
 
-__all__ = ["Keeping", "Line", "Measuring", "Narrowing", "Probing", "Stages"]
+__all__ = [
+    "Keeping",
+    "Line",
+    "Measuring",
+    "Narrowing",
+    "Probing",
+    "Registry",
+    "Seen",
+    "Stages",
+    "objects_of",
+]

@@ -44,7 +44,9 @@ def freshness(reading: Reading, guest: Guest) -> Freshness:
     """
     found = reading.guests.get(guest.id)
     if found is None:
-        return Freshness.STALE if reading.error else Freshness.IDLE
+        # one that runs and of which nothing came is silent, not off
+        silent = bool(reading.error) or guest.state in _RUNS
+        return Freshness.STALE if silent else Freshness.IDLE
     if found.state not in _RUNS:
         return Freshness.IDLE
     return Freshness.FRESH if found.whole else Freshness.PARTIAL
@@ -65,6 +67,7 @@ def assess(
     row: int,
     engine: Engine,
     verdict: Verdict,
+    freshness: Freshness,
     outcomes: Iterable[Outcome],
     age: float,
 ) -> Assessment:
@@ -85,7 +88,7 @@ def assess(
         guest=guest if reading is None else seen(guest, reading.state),
         tick=tick.number,
         at=tick.reading.at if reading is None else reading.at,
-        freshness=freshness(tick.reading, guest),
+        freshness=freshness,
         age=age,
         samples=Samples(tick.frame, row),
         findings=findings,

@@ -61,10 +61,6 @@ class Pairing:
         self._whole.pop(guest, None)
         self._last.pop(guest, None)
 
-    def last_whole(self, guest: GuestId) -> GuestReading | None:
-        """The guest's last reading with its emulator's answer."""
-        return self._whole.get(guest)
-
     def pair(self, order: Sequence[GuestId], reading: Reading, longest: float) -> Pair:
         """Pair a new reading with the ones before, and keep it.
 

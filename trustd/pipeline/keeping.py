@@ -1,32 +1,62 @@
-"""What the line keeps on disk: states for a restart, and changes for the journal."""
+"""The line's side of the repository: writing never waits and never fails a tick."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 
 import structlog
 
-from trustd.model import Assessment, FeatureSpec, GuestId, Outcome
-from trustd.policy import Saved
-from trustd.repository import Database, Entry, GuestMemory, Journal, Memory
+from trustd.errors import StoreError
+from trustd.model import FeatureSpec, GuestId
+from trustd.repository import Changes, Database, EngineState, Entry, GuestMemory, Memory
 from trustd.trust import Engine
 
 log = structlog.get_logger()
 
+LATE = 30.0
+"""Seconds after which a write that is not done is told as a failure."""
+MOST_ENTRIES = 50_000
+"""Entries for the journal that wait for a store that fails; beyond it the oldest are lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A write that is under way."""
+
+    changes: Changes
+    done: Future[None]
+    since: float
+
 
 class Keeping:
-    """The line's side of the repository. Writing never waits, and never fails the tick."""
+    """Stores what the ticks change, one transaction at a time.
 
-    def __init__(self, database: Database) -> None:
+    What cannot be written waits in memory, merged with what comes later, and is
+    tried again at every tick: a store that fails loses nothing unless the daemon
+    dies before it recovers.
+
+    Args:
+        clock: steady seconds.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._memory = Memory(database)
-        self._journal = Journal(database)
-        self._known = self._memory.guests()
+        self._clock = clock
+        self._waiting = Changes()
+        self._flight: _Flight | None = None
+        self._error = ""
 
     @property
     def error(self) -> str:
-        """Why the last write failed; empty while writes succeed."""
-        return self._database.error
+        """Why what was learned is not on the disk; empty while writes succeed."""
+        flight = self._flight
+        if flight is not None and self._clock() - flight.since > LATE:
+            return f"a write has taken more than {LATE:g} s"
+        return self._error or self._database.error
 
     def engine(self, features: tuple[FeatureSpec, ...]) -> Engine:
         """The scoring engine as it was saved last, each guest as it was saved last.
@@ -36,86 +66,90 @@ class Keeping:
         """
         kept = self._memory.engine()
         if kept is None:
-            engine, saved = Engine(features), 0.0
-        else:
-            saved, document = kept
-            engine = Engine.load(document, features=features)
-        for each in self._known.values():
-            # a guest of which only the rest was saved later is in the engine's own state
-            if each.saved > saved or each.guest not in engine.guests:
-                engine.restore(each.engine)
+            return Engine(features)
+        engine = Engine.load(kept, features=features)
+        histories = self._memory.histories()
+        for guest in engine.guests:
+            if guest in histories:
+                # instead of, not merged with: the worse of both would undo a recovery
+                engine.retire(guest)
+                engine.restore(histories[guest])
         return engine
 
-    def recall(self, guest: GuestId) -> GuestMemory | None:
-        """What was saved of one guest; None if nothing ever was."""
-        return self._known.get(guest)
+    def recall(self, guests: Collection[GuestId]) -> Mapping[GuestId, GuestMemory]:
+        """What was saved of some guests, written already or not.
 
-    def save_engine(self, engine: Engine, at: float) -> None:
-        """Keep what was learned of all guests."""
-        self._memory.save_engine(engine.dump(), at)
+        Raises:
+            StoreError: the repository cannot be read.
+        """
+        found = dict(self._memory.guests(guests))
+        pending = self._waiting
+        if self._flight is not None:
+            pending = pending.after(self._flight.changes)
+        for id_ in pending.guests.keys() & set(guests):
+            history = found[id_].history if id_ in found else None
+            found[id_] = replace(
+                pending.guests[id_], history=pending.guests[id_].history or history
+            )
+        return found
 
-    def save_guests(
-        self,
-        engine: Engine,
-        guests: Mapping[GuestId, tuple[str, Saved]],
-        *,
-        at: float,
-        clock: float,
-    ) -> None:
-        """Keep these guests' state: names and relays by UUID."""
-        if not guests:
+    def save_engine(self, engine: Engine, guests: Iterable[GuestId], at: float) -> None:
+        """Keep what was learned of all guests.
+
+        Args:
+            guests: those of which the engine knows all that was ever kept.
+        """
+        state = EngineState(at, engine.dump(), frozenset(guests))
+        self._waiting = Changes(engine=state).after(self._waiting)
+
+    def note(self, guests: Iterable[GuestMemory] = (), entries: Iterable[Entry] = ()) -> None:
+        """Keep guests as they are now, together with what the journal says of it."""
+        now = Changes(guests={each.guest: each for each in guests}, entries=tuple(entries))
+        if now:
+            self._waiting = now.after(self._waiting)
+
+    def flush(self) -> None:
+        """Have what waits written; called once a tick."""
+        self._land()
+        if self._flight is None and self._waiting:
+            changes, self._waiting = self._waiting, Changes()
+            self._flight = _Flight(changes, self._database.submit(changes.write), self._clock())
+
+    def close(self, within: float = 5.0) -> None:
+        """Have everything written, as far as that is possible in this time."""
+        end = self._clock() + within
+        while self._flight is not None or self._waiting:
+            self.flush()
+            assert self._flight is not None  # noqa: S101 - flushed
+            try:
+                self._flight.done.result(max(0.0, end - self._clock()))
+            except (StoreError, TimeoutError) as error:
+                log.error("not everything was stored", error=str(error) or "it took too long")  # noqa: TRY400 - no mistake of ours
+                return
+            self._land()
+
+    def _land(self) -> None:
+        """Take in what became of the write that was under way."""
+        flight = self._flight
+        if flight is None or not flight.done.done():
             return
-        kept = [
-            GuestMemory(guest, name, at, clock, engine.export(guest), relays)
-            for guest, (name, relays) in guests.items()
-        ]
-        self._memory.save_guests(kept)
-        self._known = {**self._known, **{each.guest: each for each in kept}}
-
-    def note(self, entries: Iterable[Entry]) -> None:
-        """Add to the journal what was decided and done in one tick."""
-        kept = list(entries)
-        if kept:
-            self._journal.append(kept)
-
-
-def band_entry(now: Assessment, before: str) -> Entry:
-    """The journal's line on a guest that entered another band."""
-    return Entry(
-        now.at,
-        now.id,
-        now.guest.name,
-        "band",
-        {
-            "before": before,
-            "after": now.band,
-            "trust": round(now.trust, 4),
-            "freshness": now.freshness,
-            "drivers": [driver.text for driver in now.drivers],
-            "mode": now.mode,
-            "policy": now.policy,
-        },
-    )
-
-
-def action_entry(now: Assessment, outcome: Outcome) -> Entry:
-    """The journal's line on an action on a guest."""
-    action = outcome.action
-    return Entry(
-        outcome.at,
-        now.id,
-        now.guest.name,
-        "action",
-        {
-            "lever": action.lever,
-            "device": action.device,
-            "setting": dict(action.setting),
-            "because": action.because,
-            "status": outcome.status,
-            "prior": dict(outcome.prior),
-            "error": outcome.error,
-            "band": now.band,
-            "mode": now.mode,
-            "policy": now.policy,
-        },
-    )
+        self._flight = None
+        error = flight.done.exception()
+        if error is None:
+            if self._error:
+                log.info("the repository takes writes again")
+            self._error = ""
+            return
+        if not isinstance(error, StoreError):
+            # it would fail again, and take everything later with it
+            log.error("changes cannot be stored and are lost", exc_info=error)
+            return
+        if not self._error:
+            log.error("the repository takes no writes", error=str(error))
+        self._error = str(error)
+        merged = self._waiting.after(flight.changes)
+        lost = len(merged.entries) - MOST_ENTRIES
+        if lost > 0:
+            log.error("entries of the journal are lost", lost=lost)
+            merged = replace(merged, entries=merged.entries[lost:])
+        self._waiting = merged

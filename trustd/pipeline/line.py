@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 
@@ -12,26 +12,27 @@ import numpy as np
 from trustd.enforce import Enforcer
 from trustd.model import (
     Assessment,
-    Finding,
     Fleet,
     Freshness,
     Guest,
+    GuestEvent,
     GuestId,
-    Outcome,
-    OutcomeStatus,
+    HostLoad,
+    Intent,
     PolicyInfo,
     Reading,
 )
 from trustd.pipeline.acting import Acting
 from trustd.pipeline.assessing import Tick, assess, freshness
-from trustd.pipeline.keeping import Keeping, action_entry, band_entry
+from trustd.pipeline.keeping import Keeping
 from trustd.pipeline.measuring import Measuring
 from trustd.pipeline.narrowing import Narrowing, Verdict
+from trustd.pipeline.news import News
 from trustd.pipeline.probing import Probing
+from trustd.pipeline.registry import Labelling, Registry
 from trustd.pipeline.roster import Roster
 from trustd.plugins import Ward
-from trustd.policy import Policy, Saved
-from trustd.repository import Entry
+from trustd.policy import Policy
 from trustd.spi import Hypervisor
 from trustd.trust import Engine
 
@@ -57,16 +58,27 @@ class Line:
 
     Args:
         interval: seconds between two ticks.
+        in_force: what an earlier run of the daemon left on guests, oldest first.
     """
 
-    def __init__(self, stages: Stages, policy: PolicyInfo, interval: float) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        policy: PolicyInfo,
+        interval: float,
+        *,
+        in_force: Sequence[Intent] = (),
+    ) -> None:
         self._stages = stages
         self._policy = policy
         self._interval = interval
-        self._acting = Acting(stages.enforcer)
-        self._roster = Roster(stages.engine, stages.narrowing, stages.measuring, stages.keeping)
-        self._found: dict[GuestId, tuple[Finding, ...]] = {}
-        self._told: dict[tuple[GuestId, str, str], OutcomeStatus] = {}
+        self._acting = Acting(stages.enforcer, in_force)
+        self._news = News()
+        self._roster = Roster(
+            stages.engine, stages.narrowing, stages.measuring, stages.keeping, self._news
+        )
+        self._labelling = Labelling()
+        self._last: Reading | None = None
         self._tick = 0
         self._overruns = 0
 
@@ -74,48 +86,58 @@ class Line:
         """Count a tick that was left out because the one before still ran."""
         self._overruns += 1
 
-    def adopt(self, policy: Policy, info: PolicyInfo) -> None:
+    def adopt(self, policy: Policy, registry: Registry, info: PolicyInfo) -> None:
         """Judge by another policy from the next tick on."""
+        narrowing = self._stages.narrowing
+        if policy.id != narrowing.policy.id:
+            self._roster.adopt(policy, registry, at=info.loaded)
+        elif registry != narrowing.registry:
+            narrowing.relabel(registry, at=info.loaded)
+        # the same policy again is no other one: a dwell under way goes on
         self._policy = info
-        self._roster.adopt(policy, at=info.loaded)
+
+    def relabel(self, registry: Registry, *, at: float) -> None:
+        """Go by other labels from the next tick on."""
+        self._stages.narrowing.relabel(registry, at=at)
 
     def refuse(self, error: str) -> None:
         """Keep the policy in force, and say why a newer one was not taken."""
         self._policy = replace(self._policy, error=error)
 
-    def save(self, *, at: float) -> None:
+    def save(self) -> None:
         """Keep what was learned of all guests."""
-        self._stages.keeping.save_engine(self._stages.engine, at)
+        if self._last is not None:
+            self._roster.save(at=self._last.at, clock=self._last.clock)
+            self._stages.keeping.flush()
+
+    def close(self) -> None:
+        """Save, and wait for the disk as long as that makes sense."""
+        self.save()
+        self._stages.keeping.close()
 
     def tick(self) -> Fleet:
         """Carry out one tick; the fleet as every reader sees it."""
         began = time.perf_counter()
         self._tick += 1
         stages, policy = self._stages, self._stages.narrowing.policy
-        events = stages.hypervisor.events()
-        if stages.hypervisor.resynced():
-            stages.enforcer.resync()
-        stages.enforcer.mark(events)
-        reading = stages.hypervisor.sample()
+        events = self._listen()
+        reading = self._last = stages.hypervisor.sample()
         guests = self._follow(reading)
-        fresh = {guest.id: freshness(reading, guest) for guest in guests.values()}
-        alive = [guest for guest in guests.values() if fresh[guest.id] is not Freshness.IDLE]
-        stages.probing.watch(alive)
-        frame, pair = stages.measuring.frame(stages.engine.guests, reading)
+        fresh = {id_: freshness(reading, guest) for id_, guest in guests.items()}
+        running = [id_ for id_, how in fresh.items() if how is not Freshness.IDLE]
+        stages.probing.watch([guests[id_] for id_ in running])
         load = stages.measuring.load()
-        scores = stages.engine.step(
-            # what a silent emulator still shows is shown, and says nothing of the guest
-            np.where(pair.partial[:, None], np.nan, frame.values),
-            at=reading.at,
-            seconds=pair.seconds,
-            findings=stages.measuring.findings(events, guests),
-            contention=load.contention if load else 0.0,
-        )
+        tick = self._score(reading, events, guests, load)
         rows = {guest: row for row, guest in enumerate(stages.engine.guests)}
-        tick = Tick(self._tick, reading, frame, scores, policy.id)
-        verdicts = self._judge(tick, rows, guests, fresh)
+        verdicts = self._judge(tick, rows, fresh)
         self._acting.act(
-            guests, verdicts, policy, running=len(alive), at=reading.at, clock=reading.clock
+            guests,
+            verdicts,
+            policy,
+            running=running,
+            blind=bool(reading.error),
+            at=reading.at,
+            clock=reading.clock,
         )
         assessments = {
             id_: assess(
@@ -124,7 +146,8 @@ class Line:
                 row=rows[id_],
                 engine=stages.engine,
                 verdict=verdict,
-                outcomes=self._acting.outcomes(id_, reading.at),
+                freshness=fresh[id_],
+                outcomes=self._acting.outcomes(id_),
                 age=self._roster.age(id_, reading.clock),
             )
             for id_, verdict in verdicts.items()
@@ -146,36 +169,62 @@ class Line:
             store_error=stages.keeping.error,
         )
 
+    def _listen(self) -> Sequence[GuestEvent]:
+        """What happened since the last tick; the enforcer looks again at whom it concerns."""
+        hypervisor, enforcer = self._stages.hypervisor, self._stages.enforcer
+        events = hypervisor.events()
+        if hypervisor.resynced():
+            enforcer.resync()
+        enforcer.mark(events)
+        return events
+
     def _follow(self, reading: Reading) -> Mapping[GuestId, Guest]:
         """The inventory of this tick, with every guest in its place."""
-        guests = self._stages.hypervisor.inventory()
-        for gone in self._roster.follow(guests, at=reading.at, clock=reading.clock):
+        stages = self._stages
+        guests = self._labelling.apply(stages.hypervisor.inventory(), stages.narrowing.registry)
+        for gone in self._roster.follow(
+            guests, reached=not reading.error, at=reading.at, clock=reading.clock
+        ):
             self._acting.forget(gone)
-            self._found.pop(gone, None)
         return guests
 
-    def _judge(
+    def _score(
         self,
-        tick: Tick,
-        rows: Mapping[GuestId, int],
+        reading: Reading,
+        events: Sequence[GuestEvent],
         guests: Mapping[GuestId, Guest],
-        fresh: Mapping[GuestId, Freshness],
+        load: HostLoad | None,
+    ) -> Tick:
+        """Everything that was measured and found, and what the engine makes of it."""
+        engine, measuring = self._stages.engine, self._stages.measuring
+        frame, pair = measuring.frame(engine.guests, reading)
+        scores = engine.step(
+            # what a silent emulator still shows is shown, and says nothing of the guest
+            np.where(pair.partial[:, None], np.nan, frame.values),
+            at=reading.at,
+            seconds=pair.seconds,
+            findings=measuring.findings(events, guests),
+            contention=load.contention if load else 0.0,
+        )
+        return Tick(self._tick, reading, frame, scores, self._stages.narrowing.policy.id)
+
+    def _judge(
+        self, tick: Tick, rows: Mapping[GuestId, int], fresh: Mapping[GuestId, Freshness]
     ) -> Mapping[GuestId, Verdict]:
         """What the policy makes of every guest's trust."""
         at, clock, roster = tick.reading.at, tick.reading.clock, self._roster
+        trust = tick.scores.trust.tolist()
         verdicts: dict[GuestId, Verdict] = {}
-        for id_ in guests:
-            how = fresh[id_]
-            if how is Freshness.FRESH:
-                roster.measured(id_, clock)
+        for id_, how in fresh.items():
+            roster.hear(id_, how, clock)
             never = isnan(roster.age(id_, clock))
             verdicts[id_] = self._stages.narrowing.judge(
                 id_,
-                nan if never else float(tick.scores.trust[rows[id_]]),
+                nan if never else trust[rows[id_]],
+                how=how,
                 at=at,
                 clock=clock,
-                # a guest that does not run is not silent: there is nothing to hear
-                stale_for=0.0 if how is Freshness.IDLE else roster.unseen(id_, clock),
+                stale_for=roster.silent(id_, clock),
             )
         return verdicts
 
@@ -185,26 +234,16 @@ class Line:
         verdicts: Mapping[GuestId, Verdict],
         reading: Reading,
     ) -> None:
-        """Store what changed: a restart must not forget it."""
-        stages = self._stages
-        entries: list[Entry] = []
-        changed: dict[GuestId, tuple[str, Saved]] = {}
-        for id_, now in assessments.items():
-            verdict = verdicts[id_]
-            if verdict.before:
-                entries.append(band_entry(now, verdict.before))
-            if verdict.before or self._found.get(id_, ()) != now.findings:
-                changed[id_] = (now.guest.name, stages.narrowing.saved(id_))
-            self._found[id_] = now.findings
-            entries += [action_entry(now, each) for each in now.outcomes if self._news(id_, each)]
-        stages.keeping.note(entries)
-        stages.keeping.save_guests(stages.engine, changed, at=reading.at, clock=reading.clock)
-
-    def _news(self, guest: GuestId, outcome: Outcome) -> bool:
-        """Whether an outcome is another one than the guest's last of that device."""
-        place = (guest, outcome.action.lever, outcome.action.device)
-        before = self._told.get(place)
-        self._told[place] = outcome.status
-        if outcome.status is OutcomeStatus.RESTORED:
-            del self._told[place]
-        return outcome.status != before and outcome.status is not OutcomeStatus.HELD
+        """Store what is new, at once: a restart must not forget it."""
+        changes = {
+            id_: change
+            for id_, now in assessments.items()
+            if (change := self._news.of(now, verdicts[id_].before)).changed
+        }
+        behaved = [id_ for id_, change in changes.items() if change.behaved]
+        keeping = self._stages.keeping
+        keeping.note(
+            self._roster.memories(changes, behaved=behaved, at=reading.at, clock=reading.clock),
+            (entry for change in changes.values() for entry in change.entries),
+        )
+        keeping.flush()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import numpy as np
-
 from trustd.model import (
     Columns,
     Finding,
@@ -17,10 +15,11 @@ from trustd.model import (
     HostLoad,
     Reading,
 )
+from trustd.pipeline.checking import checked_columns, checked_findings, checked_load
 from trustd.pipeline.frames import Frame, Pair, Pairing
 from trustd.pipeline.probing import Probing
 from trustd.plugins import Plugins, Ward
-from trustd.spi import Collector
+from trustd.spi import Collector, HostSensor, Listener
 
 
 class Measuring:
@@ -51,22 +50,16 @@ class Measuring:
         """What the listeners make of the events, and what the probes found."""
         found = self._probing.findings()
         for listener in self._plugins.listeners:
-            notice = partial(listener.notice, events, guests)
-            found.extend(self._ward.run(listener.name, notice, ()))
+            found += self._ward.run(listener.name, partial(_notice, listener, events, guests), [])
         return found
 
     def load(self) -> HostLoad | None:
         """How busy the host is; None where nothing says."""
         for sensor in self._plugins.sensors:
-            load = self._ward.run(sensor.name, sensor.sense, None)
+            load = self._ward.run(sensor.name, partial(_sense, sensor), None)
             if load is not None:
                 return load
         return None
-
-    def last_whole(self, guest: GuestId) -> float | None:
-        """Boot-clock time at which the guest's emulator last answered; None if never."""
-        reading = self._pairing.last_whole(guest)
-        return reading.clock if reading else None
 
     def forget(self, guest: GuestId) -> None:
         """Drop a guest that is gone."""
@@ -74,15 +67,20 @@ class Measuring:
 
     def _collect(self, collector: Collector, pair: Pair) -> Columns:
         guests, features = len(pair.seconds), len(collector.features)
+        return self._ward.run(
+            collector.name,
+            lambda: checked_columns(
+                collector.collect(pair.before, pair.after, seconds=pair.seconds), guests, features
+            ),
+            Columns.missing(guests, features, GapReason.FAILED),
+        )
 
-        def collect() -> Columns:
-            columns = collector.collect(pair.before, pair.after, seconds=pair.seconds)
-            for part in (columns.values, columns.gaps):
-                if part.shape != (guests, features):
-                    raise ValueError(f"gave the shape {part.shape}, not {(guests, features)}")
-            if not np.array_equal(np.isnan(columns.values), columns.gaps != GapReason.PRESENT):
-                raise ValueError("gave numbers where it says there are gaps, or none elsewhere")
-            return columns
 
-        failed = Columns.missing(guests, features, GapReason.FAILED)
-        return self._ward.run(collector.name, collect, failed)
+def _notice(
+    listener: Listener, events: Sequence[GuestEvent], guests: Mapping[GuestId, Guest]
+) -> list[Finding]:
+    return checked_findings(listener.notice(events, guests), listener.kinds)
+
+
+def _sense(sensor: HostSensor) -> HostLoad | None:
+    return checked_load(sensor.sense())

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import isnan
 
-from trustd.model import Behaviour, EffectivePermissions, Guest, GuestId, Mode, ObjectRef
+from trustd.model import (
+    Behaviour,
+    EffectivePermissions,
+    Freshness,
+    Guest,
+    GuestId,
+    GuestState,
+    Mode,
+    ObjectRef,
+)
+from trustd.pipeline.registry import Registry
 from trustd.policy import Policy, Saved, Standing, Subject, Target, effective
 
 
@@ -26,6 +37,20 @@ class Verdict:
     protected: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A guest as the policy saw it at the last tick.
+
+    Args:
+        silent: seconds for which it had not been measured then.
+    """
+
+    guest: Guest
+    subject: Subject
+    standing: Standing
+    silent: float
+
+
 @dataclass(slots=True)
 class _Seat:
     """What is kept of one guest between two ticks."""
@@ -35,6 +60,7 @@ class _Seat:
     targets: tuple[Target, ...]
     standing: Standing
     permissions: EffectivePermissions
+    silent: float = 0.0
 
 
 class Narrowing:
@@ -44,17 +70,36 @@ class Narrowing:
     its devices are, what it may do in its band) is worked out once.
 
     Args:
+        registry: labels beside those that the guests' definitions carry; None for
+            the policy's own.
         observe_only: whether every guest is only observed, whatever the policy says.
     """
 
-    def __init__(self, policy: Policy, *, observe_only: bool = False) -> None:
+    def __init__(
+        self, policy: Policy, registry: Registry | None = None, *, observe_only: bool = False
+    ) -> None:
         self.policy = policy
+        self.registry = registry or Registry.of(policy, None, {})
         self._observe_only = observe_only
         self._seats: dict[GuestId, _Seat] = {}
 
-    def adopt(self, policy: Policy, *, at: float) -> None:
+    def world(self) -> Mapping[GuestId, Seen]:
+        """Every guest as the policy sees it now; a value of its own."""
+        return {
+            id_: Seen(seat.guest, seat.subject, seat.standing, seat.silent)
+            for id_, seat in self._seats.items()
+        }
+
+    def relabel(self, registry: Registry, *, at: float) -> None:
+        """Go by other labels from now on."""
+        self.registry = registry
+        for seat in self._seats.values():
+            self._settle(seat, seat.guest, at)
+
+    def adopt(self, policy: Policy, registry: Registry, *, at: float) -> None:
         """Judge by another policy from now on; bands are carried over by name."""
         before, self.policy = self.policy, policy
+        self.registry = registry
         for seat in self._seats.values():
             seat.standing = policy.relays.restore(before.relays.save(seat.standing), at=at)
             self._settle(seat, seat.guest, at)
@@ -94,26 +139,45 @@ class Narrowing:
         return self.policy.relays.save(self._seats[guest].standing)
 
     def judge(
-        self, guest: GuestId, trust: float, *, at: float, clock: float, stale_for: float
+        self,
+        guest: GuestId,
+        trust: float,
+        *,
+        how: Freshness,
+        at: float,
+        clock: float,
+        stale_for: float,
     ) -> Verdict:
-        """One guest at one tick.
+        """One guest at one tick. It enters a better band only when it is measured.
 
         Args:
             trust: NaN where the guest was never measured.
+            how: how much is known of it in this tick.
             at: epoch seconds.
             clock: seconds on a clock that never steps.
             stale_for: seconds since it was last measured whole.
         """
         seat, policy = self._seats[guest], self.policy
-        before = seat.standing.band
+        standing = seat.standing
+        before = standing.band
+        seat.silent = stale_for
+        if how is Freshness.IDLE and standing.rising:
+            # whoever does not run does not behave well meanwhile
+            standing = replace(standing, rising=())
         seat.standing = policy.relays.step(
-            seat.standing,
+            standing,
             None if isnan(trust) else trust,
             at=at,
             clock=clock,
             stale_for=stale_for,
         )
         band = seat.standing.band
+        if (
+            band != before
+            and how is not Freshness.FRESH
+            and policy.rank(band) < policy.rank(before)
+        ):
+            seat.standing, band = standing, before
         # exceptions end by the clock, so what they lift is asked anew
         if band != before or seat.subject.lifts:
             seat.permissions = effective(policy, seat.subject, band, seat.targets, at=at)
@@ -126,21 +190,27 @@ class Narrowing:
         )
 
     def _settle(self, seat: _Seat, guest: Guest, at: float) -> None:
-        new = self._seated(guest, seat.standing, at)
+        # roles that exclude each other stay as they were taken, for as long as the guest runs
+        held = () if guest.state is GuestState.SHUTOFF else seat.subject.roles
+        new = self._seated(guest, seat.standing, at, held)
         seat.guest, seat.subject, seat.targets = new.guest, new.subject, new.targets
         seat.permissions = new.permissions
 
-    def _seated(self, guest: Guest, standing: Standing, at: float) -> _Seat:
-        subject = self.policy.subject("guest", guest.id, guest.labels)
+    def _seated(
+        self, guest: Guest, standing: Standing, at: float, held: tuple[str, ...] = ()
+    ) -> _Seat:
+        subject = self.policy.subject("guest", guest.id, guest.labels, held)
         assert subject is not None  # noqa: S101 - every policy knows guests
         targets = tuple(
-            target for ref in _objects(guest) if (target := self.policy.target(ref)) is not None
+            target
+            for ref in objects_of(guest)
+            if (target := self.policy.target(ref, self.registry.object(ref))) is not None
         )
         permissions = effective(self.policy, subject, standing.band, targets, at=at)
         return _Seat(guest, subject, targets, standing, permissions)
 
 
-def _objects(guest: Guest) -> tuple[ObjectRef, ...]:
+def objects_of(guest: Guest) -> tuple[ObjectRef, ...]:
     """The objects that a guest has as devices, each once."""
     found = [ObjectRef("volume", disk.identity) for disk in guest.disks if disk.identity]
     found += [ObjectRef("network", nic.network) for nic in guest.nics if nic.network]

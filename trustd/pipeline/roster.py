@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import nan
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isnan, nan
 
-from trustd.errors import NoSuchGuest
-from trustd.model import Behaviour, Guest, GuestId
+import structlog
+
+from trustd.errors import NoSuchGuest, StoreError
+from trustd.model import Behaviour, Freshness, Guest, GuestId
 from trustd.pipeline.keeping import Keeping
 from trustd.pipeline.measuring import Measuring
 from trustd.pipeline.narrowing import Narrowing
+from trustd.pipeline.news import News
+from trustd.pipeline.registry import Registry
 from trustd.policy import Policy
+from trustd.repository import GuestMemory
 from trustd.trust import Engine
+
+log = structlog.get_logger()
 
 GRACE = 600.0
 """Seconds for which a guest that vanished keeps its place: a rename takes two events,
@@ -22,73 +30,158 @@ class Roster:
     """Admits guests to the engine and the bands, and retires them from both."""
 
     def __init__(
-        self, engine: Engine, narrowing: Narrowing, measuring: Measuring, keeping: Keeping
+        self,
+        engine: Engine,
+        narrowing: Narrowing,
+        measuring: Measuring,
+        keeping: Keeping,
+        news: News,
     ) -> None:
         self.guests: Mapping[GuestId, Guest] = {}
         self._engine = engine
         self._narrowing = narrowing
         self._measuring = measuring
         self._keeping = keeping
+        self._news = news
         self._behaviours: dict[GuestId, Behaviour] = {}
         self._came: dict[GuestId, float] = {}
+        self._heard: dict[GuestId, float] = {}
         self._measured: dict[GuestId, float] = {}
         self._gone: dict[GuestId, float] = {}
+        self._unread: set[GuestId] = set()
+        self._swept = False
 
     def follow(
-        self, guests: Mapping[GuestId, Guest], *, at: float, clock: float
+        self, guests: Mapping[GuestId, Guest], *, reached: bool, at: float, clock: float
     ) -> Sequence[GuestId]:
         """Take in the inventory of this tick.
 
         Args:
+            reached: whether the hypervisor answers.
             at: epoch seconds.
             clock: seconds on the boot clock.
 
         Returns:
             Guests that were retired.
         """
+        if self._unread:
+            self._read_again()
         if guests is not self.guests:
-            for guest in guests.values():
-                if guest is not self.guests.get(guest.id):
-                    self._admit(guest, at, clock)
+            changed = [each for each in guests.values() if each is not self.guests.get(each.id)]
+            kept = self._recall([each.id for each in changed if each.id not in self._came])
+            for guest in changed:
+                self._admit(guest, kept.get(guest.id), at, clock)
             for missing in self.guests.keys() - guests.keys():
                 self._gone.setdefault(missing, clock)
             self.guests = guests
+        if reached and not self._swept:
+            # whoever was undefined while nobody watched
+            self._swept = True
+            for missing in set(self._engine.guests) - guests.keys():
+                self._gone.setdefault(missing, clock)
         retired = [guest for guest, since in self._gone.items() if clock - since > GRACE]
         for id_ in retired:
             self._retire(id_, at, clock)
         return retired
 
-    def adopt(self, policy: Policy, *, at: float) -> None:
+    def adopt(self, policy: Policy, registry: Registry, *, at: float) -> None:
         """Judge by another policy from now on."""
-        self._narrowing.adopt(policy, at=at)
+        self._narrowing.adopt(policy, registry, at=at)
         for guest in self.guests.values():
             self._behave(guest)
 
-    def measured(self, guest: GuestId, clock: float) -> None:
-        """Note that a guest was sampled whole."""
-        self._measured[guest] = clock
+    def hear(self, guest: GuestId, how: Freshness, clock: float) -> None:
+        """Note how much was heard of a guest in this tick."""
+        if how is Freshness.FRESH:
+            self._measured[guest] = self._heard[guest] = clock
+        elif how is Freshness.IDLE:
+            self._heard[guest] = clock
 
     def age(self, guest: GuestId, clock: float) -> float:
         """Seconds since a guest was sampled whole; NaN if it never was."""
         return clock - self._measured.get(guest, nan)
 
-    def unseen(self, guest: GuestId, clock: float) -> float:
-        """Seconds since a guest was sampled whole, or since it came."""
-        return clock - self._measured.get(guest, self._came[guest])
+    def silent(self, guest: GuestId, clock: float) -> float:
+        """Seconds for which nothing was heard of a guest: neither samples nor that it is off."""
+        return clock - self._heard.get(guest, self._came[guest])
 
-    def _admit(self, guest: Guest, at: float, clock: float) -> None:
+    def memories(
+        self, guests: Iterable[GuestId], *, behaved: Iterable[GuestId] = (), at: float, clock: float
+    ) -> Iterator[GuestMemory]:
+        """What is to be kept of some guests.
+
+        Args:
+            behaved: those whose history is another one than at the last save.
+        """
+        anew = frozenset(behaved)
+        for id_ in guests:
+            if id_ in self._unread or id_ not in self._came:
+                continue  # what is on the disk says more
+            heard = self._heard.get(id_, self._came[id_])
+            yield GuestMemory(
+                guest=id_,
+                name=self._narrowing.name(id_),
+                heard=at - (clock - heard),
+                clock=heard,
+                age=heard - self._measured.get(id_, nan),
+                relays=self._narrowing.saved(id_),
+                told=self._news.told(id_),
+                history=self._engine.export(id_) if id_ in anew else None,
+            )
+
+    def save(self, *, at: float, clock: float) -> None:
+        """Keep everything that is known of all guests."""
+        known = [each for each in self._engine.guests if each not in self._unread]
+        self._keeping.save_engine(self._engine, known, at)
+        self._keeping.note(self.memories(known, at=at, clock=clock))
+
+    def _recall(self, guests: Sequence[GuestId]) -> Mapping[GuestId, GuestMemory]:
+        if not guests:
+            return {}
+        try:
+            return self._keeping.recall(guests)
+        except StoreError as error:
+            log.error("guests come in without their history", error=str(error))  # noqa: TRY400 - the disk's mistake
+            self._unread.update(guests)
+            return {}
+
+    def _read_again(self) -> None:
+        """Guests whose history could not be read: what it says against them counts now."""
+        try:
+            kept = self._keeping.recall(tuple(self._unread))
+        except StoreError:
+            return
+        self._unread.clear()
+        for memory in kept.values():
+            if memory.guest in self._came:
+                self._remember(memory)
+
+    def _admit(self, guest: Guest, kept: GuestMemory | None, at: float, clock: float) -> None:
         self._gone.pop(guest.id, None)
-        kept = self._keeping.recall(guest.id)
-        if not self._watched(guest.id):
-            if kept is not None:
-                self._engine.restore(dict(kept.engine))
-            else:
-                self._engine.admit(guest.id)
-        if self._came.setdefault(guest.id, clock) == clock and kept is not None:
+        if guest.id not in self._came:
+            self._came[guest.id] = clock
+            if not self._watched(guest.id):
+                if kept is not None:
+                    self._remember(kept)
+                if not self._watched(guest.id):
+                    self._engine.admit(guest.id)
+        if kept is not None:
             # as old as the larger of the two clocks says: setting one back makes nobody young
-            self._measured[guest.id] = clock - max(at - kept.saved, clock - kept.clock, 0.0)
+            self._heard[guest.id] = clock - max(at - kept.heard, clock - kept.clock, 0.0)
+            if not isnan(kept.age):
+                self._measured[guest.id] = self._heard[guest.id] - kept.age
+            self._news.recall(guest.id, kept.told)
         self._narrowing.follow(guest, at=at, saved=kept.relays if kept else None)
         self._behave(guest)
+
+    def _remember(self, kept: GuestMemory) -> None:
+        """Take over a guest's history; a damaged one costs no other guest anything."""
+        if kept.history is None:
+            return
+        try:
+            self._engine.restore(kept.history)
+        except StoreError as error:
+            log.error("a guest's history is lost", guest=kept.guest, error=str(error))  # noqa: TRY400 - the disk's mistake
 
     def _watched(self, guest: GuestId) -> bool:
         try:
@@ -104,11 +197,18 @@ class Roster:
             self._behaviours[guest.id] = behaviour
 
     def _retire(self, guest: GuestId, at: float, clock: float) -> None:
-        name = self._narrowing.name(guest)
-        relays = self._narrowing.saved(guest)
-        self._keeping.save_guests(self._engine, {guest: (name, relays)}, at=at, clock=clock)
+        if guest in self._came:
+            kept = self.memories((guest,), behaved=(guest,), at=at, clock=clock)
+        else:
+            # it was undefined before this run began
+            history = self._engine.export(guest)
+            known = self._recall((guest,))
+            kept = (replace(each, history=history) for each in known.values())
+        self._keeping.note(kept)
         self._engine.retire(guest)
         self._narrowing.forget(guest)
         self._measuring.forget(guest)
-        for kept in (self._gone, self._came, self._measured, self._behaviours):
-            kept.pop(guest, None)
+        self._news.forget(guest)
+        self._unread.discard(guest)
+        for each in (self._gone, self._came, self._heard, self._measured, self._behaviours):
+            each.pop(guest, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
 from trustd.model import Mode, ObjectRef
 from trustd.policy.actions import resolve_all
@@ -12,23 +11,11 @@ from trustd.policy.behaviour import Behaviours, Newcomer
 from trustd.policy.entities import Ban, Lift, Ruling, Subject, Target
 from trustd.policy.grants import Grant, grants_of, indexed
 from trustd.policy.measures import Measure
-from trustd.policy.references import BUILT_IN_TYPES
-from trustd.policy.schema import PolicyDocument
+from trustd.policy.objects import ObjectSets
+from trustd.policy.schema import ExceptionRule, Forbid, PolicyDocument
 from trustd.policy.selectors import Labels, Selector, Values, Who, values_of
-from trustd.policy.terms import GUEST
+from trustd.policy.terms import BUILT_IN_TYPES, GUEST
 from trustd.policy.walls import Wall, guarded
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    who: Who
-    roles: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ban:
-    who: Who | None
-    ban: Ban
 
 
 class Policy:
@@ -41,7 +28,9 @@ class Policy:
         ranks, lowest: the rank of each band, and of the last.
         relays: from trust to a band.
         actions: every action that is known.
-        object_types, subject_types: every type that is known.
+        barriers: whether there are running walls or type rules at all.
+        objects: its object sets, and the types of object that it knows.
+        subject_types: every type of subject that it knows.
     """
 
     def __init__(self, document: PolicyDocument, identity: str) -> None:
@@ -54,62 +43,28 @@ class Policy:
         self.bands = tuple(self.relays.names)
         self.ranks: Mapping[str, int] = {band: rank for rank, band in enumerate(self.bands)}
         self.lowest = len(self.bands) - 1
-        self.object_sets = tuple(sorted(document.objects))
-        self._bits = {name: 1 << place for place, name in enumerate(self.object_sets)}
-        self._by_type: dict[str, list[tuple[int, Selector]]] = {}
-        for name in self.object_sets:
-            entry = document.objects[name]
-            selector = Selector.of(entry.select, entry.id)
-            self._by_type.setdefault(entry.type, []).append((self._bits[name], selector))
-        self.object_types = frozenset(
-            BUILT_IN_TYPES
-            | self._by_type.keys()
-            | {entry.type for entry in document.registry.objects}
-        )
+        self.objects = ObjectSets(document)
         self.subject_types = frozenset((GUEST, *document.subject_types))
-        self._grants = grants_of(document, self._bits)
+        self._grants = grants_of(document, self.objects.bits)
         self.actions = resolve_all(document.actions, document.actions) | {
             grant.action for grants in self._grants.values() for grant in grants
         }
         self._rules = [
-            _Rule(Who(rule.type, Selector.of(rule.select, rule.id)), frozenset(rule.roles))
+            (Who(rule.type, Selector.of(rule.select, rule.id)), rule.roles)
             for rule in document.subjects
         ]
-        self.walls = tuple(
-            Wall.of(wall, self._resolved(wall.writes))
-            for wall in sorted(document.walls, key=lambda wall: wall.name)
-        )
+        walls = sorted(document.walls, key=lambda wall: wall.name)
+        self.walls = tuple(Wall.of(wall, self._resolved(wall.writes)) for wall in walls)
         self.running_walls = tuple(wall for wall in self.walls if wall.running)
         self._history_walls = tuple(wall for wall in self.walls if not wall.running)
         self.type_labels: Mapping[str, tuple[str, ...]] = {
-            kind: tuple(sorted({r.label for r in document.types if kind in r.types}))
+            kind: tuple(sorted({rule.label for rule in document.types if kind in rule.types}))
             for kind in sorted({kind for rule in document.types for kind in rule.types})
         }
+        self.barriers = bool(self.running_walls or self.type_labels)
         self._split = frozenset(rule.label for rule in document.types)
-        self._bans = [
-            _Ban(
-                None if rule.subject is None else Who.of(rule.subject),
-                Ban(
-                    None if rule.actions is None else self._resolved(rule.actions),
-                    -1 if rule.object is None else self._bits[rule.object],
-                    rule.reason,
-                ),
-            )
-            for rule in sorted(document.forbid, key=lambda rule: rule.reason)
-        ]
-        self._lifts = [
-            (
-                Who.of(rule.subject),
-                Lift(
-                    rule.id,
-                    self._resolved(rule.actions),
-                    self._bits[rule.object],
-                    self.ranks[rule.floor],
-                    rule.until,
-                ),
-            )
-            for rule in sorted(document.exceptions, key=lambda rule: rule.id)
-        ]
+        self._bans = [self._ban(rule) for rule in sorted(document.forbid, key=lambda r: r.reason)]
+        self._lifts = [self._lift(rule) for rule in sorted(document.exceptions, key=lambda r: r.id)]
         self._protected = [Who.of(subject) for subject in document.protect]
         self._behaviours = Behaviours(document.behaviour, self.bands)
         self.registered: Mapping[ObjectRef, Mapping[str, str]] = {
@@ -117,6 +72,17 @@ class Policy:
         }
         self.rulings: dict[tuple[object, ...], Ruling] = {}
         """Answers that were given before; bounded by grants x bands x modes."""
+
+    def _ban(self, rule: Forbid) -> tuple[Who | None, Ban]:
+        who = None if rule.subject is None else Who.of(rule.subject)
+        actions = None if rule.actions is None else self._resolved(rule.actions)
+        sets = -1 if rule.object is None else self.objects.bits[rule.object]
+        return who, Ban(actions, sets, rule.reason)
+
+    def _lift(self, rule: ExceptionRule) -> tuple[Who, Lift]:
+        bit, floor = self.objects.bits[rule.object], self.ranks[rule.floor]
+        lift = Lift(rule.id, self._resolved(rule.actions), bit, floor, rule.until)
+        return Who.of(rule.subject), lift
 
     def _resolved(self, names: Iterable[str]) -> frozenset[str]:
         return resolve_all(names, self.document.actions)
@@ -138,9 +104,7 @@ class Policy:
         return self._roles(kind, self.values(identity, labels), active)
 
     def _roles(self, kind: str, values: Values, active: Collection[str]) -> tuple[str, ...]:
-        given = {
-            role for rule in self._rules if rule.who.matches(kind, values) for role in rule.roles
-        }
+        given = {role for who, roles in self._rules if who.matches(kind, values) for role in roles}
         refused: set[str] = set()
         for rule in self.document.exclusive:
             claimed = given.intersection(rule.roles)
@@ -161,8 +125,9 @@ class Policy:
             return None
         values = self.values(identity, labels)
         roles = self._roles(kind, values, active)
-        bans = (b.ban for b in self._bans if b.who is None or b.who.matches(kind, values))
+        bans = (ban for who, ban in self._bans if who is None or who.matches(kind, values))
         return Subject(
+            self.id,
             kind,
             identity,
             values,
@@ -175,21 +140,25 @@ class Policy:
             any(who.matches(kind, values) for who in self._protected),
         )
 
-    def target(self, ref: ObjectRef, labels: Mapping[str, str] | None = None) -> Target | None:
+    def target(self, ref: ObjectRef, labels: Labels | None = None) -> Target | None:
         """What is asked for; None where the policy does not know its type.
 
         Args:
-            labels: one value each; None for those that the policy itself registers.
+            labels: None for those that the policy itself registers. Volumes, networks
+                and devices have one value a label, on which invariants rely: with
+                several they are not known.
         """
-        if ref.type not in self.object_types:
+        if ref.type not in self.objects.types:
             return None
         if labels is None:
             labels = self.registered.get(ref, {})
+        if ref.type in BUILT_IN_TYPES and any(
+            len(value) > 1 for value in labels.values() if not isinstance(value, str)
+        ):
+            return None
         values = self.values(ref.id, labels)
-        bits = tuple(
-            bit for bit, selector in self._by_type.get(ref.type, ()) if selector.matches(values)
-        )
-        return Target(ref, values, sum(bits), bits, guarded(self._history_walls, values))
+        bits = self.objects.of(ref.type, values)
+        return Target(self.id, ref, values, sum(bits), bits, guarded(self._history_walls, values))
 
     def protected(self, labels: Labels, identity: str) -> bool:
         """Whether a guest is one that is never narrowed."""
@@ -246,10 +215,6 @@ class Policy:
             "needs_trust": band.enter,
             "needs_seconds": self.document.trust.dwell.up,
         }
-
-    def sets_of(self, kind: str, bits: int) -> tuple[Selector, ...]:
-        """The selectors of the object sets of one type that have these bits."""
-        return tuple(selector for bit, selector in self._by_type.get(kind, ()) if bit & bits)
 
     def grants_of_role(self, role: str) -> tuple[Grant, ...]:
         """Every grant of one role."""

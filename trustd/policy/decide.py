@@ -52,12 +52,19 @@ def decide(
         at: epoch seconds; exceptions end by it.
         history: what the subject is bound to by history walls.
         occupied: who runs on the host, for running walls.
+
+    Raises:
+        ValueError: subject or target was made by another policy.
     """
     if subject is None or target is None or action not in policy.actions:
         return _refused(policy, subject, band, _unknown(policy, subject, action))
-    barred = _barred(policy, subject, action, target, history=history, occupied=occupied)
-    if barred is not None:
-        return _refused(policy, subject, band, barred)
+    if subject.policy != policy.id or target.policy != policy.id:
+        # Its object sets have other bits there: whatever came out would be by chance.
+        raise ValueError("subject and target must be made by the policy that decides")
+    if subject.bans or target.guards or policy.barriers:
+        barred = _barred(policy, subject, action, target, history=history, occupied=occupied)
+        if barred is not None:
+            return _refused(policy, subject, band, barred)
     rank = policy.ranks.get(band, policy.lowest) if subject.measured else 0
     ruling = _by_roles(policy, subject, action, target, rank=rank, at=at)
     if target.guards and ruling.decision.permit:
@@ -81,7 +88,7 @@ def _by_roles(
         for grant in grants.get(bit, ()):
             if grant.match and not grant.fits(subject.values, target.values):
                 continue
-            if grant.open_in(lifted, sets):
+            if lifted <= grant.floor and not grant.drops[lifted] & sets:
                 key = (grant, rank, mode, exception)
                 return policy.rulings.get(key) or _permitted(policy, key)
             if near is None or grant.reach(sets) > near.reach(sets):

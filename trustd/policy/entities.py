@@ -42,12 +42,14 @@ class Subject:
     """Whoever asks, as one policy sees it. Made anew when its labels change.
 
     Args:
+        policy: id of the policy that made it.
         roles: those that are active, sorted.
         measured: whether trust speaks of it; only guests.
         protected: whether it is never narrowed.
         modes: by the band's rank.
     """
 
+    policy: str
     type: str
     id: str
     values: Values
@@ -65,11 +67,13 @@ class Target:
     """What is asked for, as one policy sees it. Made anew when its labels change.
 
     Args:
+        policy: id of the policy that made it.
         sets: a bit for each object set that it is in.
         bits: the same bits one by one.
         guards: the history walls that have a say.
     """
 
+    policy: str
     ref: ObjectRef
     values: Values
     sets: int

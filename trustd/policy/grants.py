@@ -20,6 +20,7 @@ class Grant:
         match: (object label, subject label) pairs that must share a value.
         cap_floor: rank of the worst band whose caps leave the action; -1 for none.
         keep_floor: the same for the role's own ``keep``.
+        floor: the better of the two, which is where the action ends.
         drops: for each band, the bits of the object sets on which it is dropped.
     """
 
@@ -30,6 +31,7 @@ class Grant:
     match: tuple[tuple[str, str], ...]
     cap_floor: int
     keep_floor: int
+    floor: int
     drops: tuple[int, ...]
 
     def fits(self, subject: Values, target: Values) -> bool:
@@ -38,7 +40,7 @@ class Grant:
 
     def open_in(self, rank: int, sets: int) -> bool:
         """Whether the band leaves it, on an object of these sets."""
-        return rank <= self.cap_floor and rank <= self.keep_floor and not self.drops[rank] & sets
+        return rank <= self.floor and not self.drops[rank] & sets
 
     def misfit(self, subject: Values, target: Values) -> tuple[str, str]:
         """The first pair of labels that does not match; empty names where all do."""
@@ -49,7 +51,7 @@ class Grant:
 
     def reach(self, sets: int) -> int:
         """The rank of the worst band that leaves it open; -1 where none does."""
-        floor = min(self.cap_floor, self.keep_floor)
+        floor = self.floor
         while floor >= 0 and self.drops[floor] & sets:
             floor -= 1
         return floor
@@ -124,14 +126,16 @@ def _grants(
         drops.append(dict(dropped))
     for permit in role.permits:
         for action in resolve_all(permit.actions, policy.actions):
+            cap_floor, keep_floor = _floor(action, caps), _floor(action, keeps)
             yield Grant(
                 name,
                 action,
                 permit.object,
                 bits[permit.object],
                 tuple(sorted(permit.match.items())),
-                _floor(action, caps),
-                _floor(action, keeps),
+                cap_floor,
+                keep_floor,
+                min(cap_floor, keep_floor),
                 tuple(band.get(action, 0) for band in drops),
             )
 

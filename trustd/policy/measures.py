@@ -27,11 +27,13 @@ class _Measure(Strict):
         return (self.do,)  # type: ignore[attr-defined]
 
     def tightened(self, other: Self) -> Self:
-        """The tighter of the two in every number; a limit beats no limit."""
+        """The tighter of the two in every number, and what either of them asks for."""
         limits: dict[str, object] = {}
         for name in type(self).model_fields:
             mine, theirs = getattr(self, name), getattr(other, name)
-            if isinstance(mine, int | float) and isinstance(theirs, int | float):
+            if isinstance(mine, bool):
+                limits[name] = mine or theirs
+            elif isinstance(mine, int | float) and isinstance(theirs, int | float):
                 limits[name] = min(mine, theirs)
             elif mine is None:
                 limits[name] = theirs
@@ -138,6 +140,11 @@ class Alert(_Measure):
     do: Literal["alert"]
     severity: Severity = Severity.MAJOR
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Alerts of different severity go to different people."""
+        return (self.do, self.severity)
+
 
 class Hook(_Measure):
     """Run a command that the settings name; the policy cannot bring one."""
@@ -145,6 +152,11 @@ class Hook(_Measure):
     once: ClassVar[bool] = True
     do: Literal["hook"]
     name: Name
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Each command is apart."""
+        return (self.do, self.name)
 
 
 Measure = Annotated[

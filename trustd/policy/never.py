@@ -18,7 +18,7 @@ from trustd.policy.compile import Policy
 from trustd.policy.grants import Grant
 from trustd.policy.schema import Never, SubjectRule
 from trustd.policy.selectors import NONE, Condition, Selector, Values, Who
-from trustd.policy.terms import GUEST, OWN_ID
+from trustd.policy.terms import BUILT_IN_TYPES, GUEST, OWN_ID
 
 OTHER = "(another value)"
 MOST_TRIALS = 200_000
@@ -45,6 +45,8 @@ class _Question:
         ties: (object label, subject label) that must share a value.
         object_nots: selectors that the object must not fit.
         pair_nots: (subject, object) selectors that must not both fit.
+        many_subject, many_object: whether a label of theirs may have several values.
+        split: labels that may have several values in any case.
     """
 
     subject: tuple[Condition, ...]
@@ -53,6 +55,7 @@ class _Question:
     object_nots: tuple[Selector, ...]
     pair_nots: tuple[tuple[Selector, Selector], ...]
     many_subject: bool
+    many_object: bool
     split: frozenset[str]
 
 
@@ -109,9 +112,10 @@ def _by_grant(
             (*whom, *subject),
             (*wanted, *target),
             (*grant.match, *((label, label) for label in labels)),
-            policy.sets_of(given.type, grant.drops[rank]),
+            policy.objects.selectors(given.type, grant.drops[rank]),
             tuple(_forbidden(policy, grant.action, rule.type, given.type)),
             rule.type != GUEST,
+            given.type not in BUILT_IN_TYPES,
             frozenset(rule.label for rule in policy.document.types),
         )
         witness = _witness(question)
@@ -212,7 +216,7 @@ def _domain(
             other, where = (object_label, theirs) if own else (subject_label, mine)
             values |= {v for c in where if c.label == other for v in _mentioned(c)}
     values.add(OTHER)
-    several = label in question.split or (own and question.many_subject)
+    several = label in question.split or (question.many_subject if own else question.many_object)
     mentions = sum(c.label == label for c in involved) + sum(label in tie for tie in question.ties)
     most = min(mentions, len(values)) if several and label != OWN_ID else 1
     least = 1 if label == OWN_ID else 0

@@ -8,13 +8,10 @@ from trustd.documents import Document, Keys, did_you_mean
 from trustd.errors import Problem
 from trustd.policy.actions import cycle
 from trustd.policy.schema import PolicyDocument
-from trustd.policy.terms import GUEST, SubjectRef
+from trustd.policy.terms import BUILT_IN_TYPES, GUEST, SubjectRef
 
 DEFAULT = "default"
 """The behaviour that every role starts from; no role has this name."""
-
-BUILT_IN_TYPES = frozenset(("volume", "network", "device"))
-"""Types of object that every host has."""
 
 
 class References:

@@ -14,6 +14,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127}$")]
 GUEST = "guest"
 """The one type of subject that trustd measures."""
 
+BUILT_IN_TYPES = frozenset(("volume", "network", "device"))
+"""Types of object that every host has."""
+
 OWN_ID = "$id"
 """In a ``match``: the identity itself instead of a label."""
 

@@ -106,8 +106,8 @@ def bound(guards: Iterable[Guarded], action: str, history: History) -> Blocked |
     for guard in guards:
         held = history.get(guard.wall.name, NONE)
         # An object that carries two values of one conflict set is beyond everybody.
-        clash = guard.rivals & (held | guard.values if guard.torn else held)
-        if clash:
+        if guard.torn or not guard.rivals.isdisjoint(held):
+            clash = guard.rivals & (held | guard.values if guard.torn else held)
             other = min(clash)
             against = guard.wall.against
             value = min(v for v in guard.values if other in against.get(v, NONE))
@@ -149,9 +149,10 @@ def bindings(guards: Iterable[Guarded], history: History) -> tuple[Binding, ...]
     """What a permit on an object binds its subject to, beyond what it is bound to."""
     found: tuple[Binding, ...] = ()
     for guard in guards:
-        new = guard.binding - history.get(guard.wall.name, NONE)
-        if new:
-            found += tuple((guard.wall.name, value) for value in sorted(new))
+        held = history.get(guard.wall.name, NONE)
+        if not guard.binding <= held:
+            new = sorted(guard.binding - held)
+            found += tuple((guard.wall.name, value) for value in new)
     return found
 
 

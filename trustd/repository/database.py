@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from trustd.errors import StoreError
+from trustd.repository.lock import Lock
 from trustd.repository.migrations import MIGRATIONS
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 BUSY_SECONDS = 5.0
+CLOSE_SECONDS = 10.0
 
 
 class Database:
@@ -31,8 +33,8 @@ class Database:
         path: the file; it is made, readable by its owner only, where there is none.
 
     Raises:
-        StoreError: the file is damaged, newer than this trustd, or cannot be used.
-            It is left as it is.
+        StoreError: the file is damaged, newer than this trustd, in use by another
+            one, or cannot be used. It is left as it is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,8 +46,12 @@ class Database:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            self._writer = _connect(path)
-            _prepare(self._writer, path)
+            self._lock = Lock(path.with_name(f"{path.name}.lock"))
+            try:
+                self._writer = _opened(path)
+            except BaseException:
+                self._lock.close()
+                raise
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"{path}: the repository cannot be opened: {error}. Nothing was changed; mend the"
@@ -86,15 +92,23 @@ class Database:
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: cannot be read: {error}") from error
 
-    def close(self) -> None:
-        """Finish what was submitted, then close the file."""
+    def close(self, within: float = CLOSE_SECONDS) -> None:
+        """Finish what was submitted, then close the file.
+
+        A disk that does not answer is not waited for: what SQLite has not finished is
+        undone when the file is opened again.
+        """
         self._inbox.put(None)
-        self._thread.join()
-        self._writer.close()
+        self._thread.join(within)
+        if not self._thread.is_alive():
+            self._writer.close()
+            self._lock.close()
 
     def _write(self) -> None:
         while (item := self._inbox.get()) is not None:
             work, future = item
+            if not future.set_running_or_notify_cancel():
+                continue
             try:
                 with self._writer:
                     self._writer.execute("BEGIN IMMEDIATE")
@@ -107,6 +121,17 @@ class Database:
             else:
                 self._error = ""
                 future.set_result(result)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The writer's connection, to a sound file of the present schema."""
+    connection = _connect(path)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -16,11 +16,13 @@ from trustd.repository.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change of a guest's band, or one action on it.
+    """One change: of a guest's band, on its devices, or by an administrator.
 
     Args:
         at: epoch seconds.
-        kind: ``band`` or ``action``.
+        guest, name: whom it is about; empty where it is about no guest.
+        kind: ``band``, ``action``, ``label`` or ``refused`` (a change that somebody
+            asked for who may not).
         document: what was before, what is after, why, in which mode, by which policy.
     """
 
@@ -39,18 +41,8 @@ class Journal:
 
     def append(self, entries: Iterable[Entry]) -> Future[None]:
         """Add entries in their order."""
-        rows = [
-            (each.at, each.guest, each.name, each.kind, orjson.dumps(each.document).decode())
-            for each in entries
-        ]
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "INSERT INTO transition (at, guest, name, kind, document) VALUES (?, ?, ?, ?, ?)",
-                rows,
-            )
-
-        return self._database.submit(work)
+        kept = tuple(entries)
+        return self._database.submit(lambda connection: journalled(connection, kept))
 
     def of(self, guest: GuestId, most: int = 100) -> Sequence[Entry]:
         """A guest's last entries, newest first."""
@@ -64,3 +56,14 @@ class Journal:
             Entry(at, GuestId(id_), name, kind, orjson.loads(document))
             for at, id_, name, kind, document in rows
         ]
+
+
+def journalled(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    """Add entries within a transaction that is open."""
+    connection.executemany(
+        "INSERT INTO transition (at, guest, name, kind, document) VALUES (?, ?, ?, ?, ?)",
+        [
+            (each.at, each.guest, each.name, each.kind, orjson.dumps(each.document).decode())
+            for each in entries
+        ],
+    )

@@ -1,11 +1,11 @@
-"""What a restart must not forget: the engine's state and each guest's band."""
+"""What a restart must not forget: the engine's state, and of each guest what is newer."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import Any
 
 import orjson
@@ -16,85 +16,145 @@ from trustd.repository.database import Database
 
 
 @dataclass(frozen=True, slots=True)
+class EngineState:
+    """The whole scoring engine.
+
+    Args:
+        at: epoch seconds.
+        guests: those that are in it; what was kept of them before is older.
+    """
+
+    at: float
+    document: bytes
+    guests: frozenset[GuestId]
+
+
+@dataclass(frozen=True, slots=True)
 class GuestMemory:
     """What is known of one guest between two runs of the daemon.
 
     Args:
-        saved: epoch seconds.
+        heard: epoch seconds at which the hypervisor last told how it fares.
         clock: the same moment on the host's boot-time clock.
-        engine: the scoring engine's portable document of the guest.
+        age: seconds for which it had not been measured then; NaN if it never was.
         relays: the state of its band's relays.
+        told: the last status in the journal, by lever and device.
+        history: the scoring engine's portable document of the guest; None where
+            the whole engine's state says as much.
     """
 
     guest: GuestId
     name: str
-    saved: float
+    heard: float
     clock: float
-    engine: Mapping[str, Any]
+    age: float
     relays: Mapping[str, Any]
+    told: Mapping[str, str]
+    history: Mapping[str, Any] | None = None
 
 
 class Memory:
-    """Saves and recalls it."""
+    """Recalls it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save_engine(self, document: bytes, at: float) -> Future[None]:
-        """Keep the whole engine's state instead of the one before."""
+    def engine(self) -> bytes | None:
+        """The engine's state; None if it was never saved.
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO engine VALUES (1, ?, ?)"
-                " ON CONFLICT DO UPDATE SET saved = excluded.saved, document = excluded.document",
-                (at, document),
-            )
-
-        return self._database.submit(work)
-
-    def save_guests(self, guests: Sequence[GuestMemory]) -> Future[None]:
-        """Keep these guests' states instead of the ones before."""
-        rows = [
-            (
-                each.guest,
-                each.name,
-                each.saved,
-                each.clock,
-                orjson.dumps(each.engine).decode(),
-                orjson.dumps(each.relays).decode(),
-            )
-            for each in guests
-        ]
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("INSERT OR REPLACE INTO guest VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-        return self._database.submit(work)
-
-    def engine(self) -> tuple[float, bytes] | None:
-        """When the engine's state was saved, and the state; None if never."""
+        Raises:
+            StoreError: the repository cannot be read.
+        """
         with self._database.reading() as connection:
-            row = connection.execute("SELECT saved, document FROM engine").fetchone()
-        return (row[0], row[1]) if row else None
+            row = connection.execute("SELECT document FROM engine").fetchone()
+        return row[0] if row else None
 
-    def guests(self) -> Mapping[GuestId, GuestMemory]:
-        """Every guest that was ever saved.
+    def histories(self) -> Mapping[GuestId, Mapping[str, Any]]:
+        """Every guest's document that the engine's state does not hold.
 
         Raises:
             StoreError: a document in the repository is not what trustd wrote.
         """
         with self._database.reading() as connection:
+            rows = connection.execute("SELECT guest, document FROM history").fetchall()
+        return {GuestId(guest): self._parsed(document) for guest, document in rows}
+
+    def guests(self, wanted: Iterable[GuestId]) -> Mapping[GuestId, GuestMemory]:
+        """These guests, as far as they were ever saved.
+
+        Raises:
+            StoreError: a document in the repository is not what trustd wrote.
+        """
+        ids = orjson.dumps(list(wanted)).decode()
+        with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT guest, name, saved, clock, engine, relays FROM guest"
+                "SELECT guest, name, heard, clock, age, relays, told, document"
+                " FROM guest LEFT JOIN history USING (guest)"
+                " WHERE guest IN (SELECT value FROM json_each(?))",
+                (ids,),
             ).fetchall()
+        return {
+            GuestId(guest): GuestMemory(
+                guest=GuestId(guest),
+                name=name,
+                heard=heard,
+                clock=clock,
+                age=nan if age is None else age,
+                relays=self._parsed(relays),
+                told=self._parsed(told),
+                history=None if document is None else self._parsed(document),
+            )
+            for guest, name, heard, clock, age, relays, told, document in rows
+        }
+
+    def _parsed(self, text: str) -> Mapping[str, Any]:
         try:
-            return {
-                GuestId(guest): GuestMemory(
-                    GuestId(guest), name, saved, clock, orjson.loads(engine), orjson.loads(relays)
-                )
-                for guest, name, saved, clock, engine, relays in rows
-            }
+            found = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise StoreError(
                 f"{self._database.path}: a guest's saved state is not JSON: {error}"
             ) from error
+        if not isinstance(found, dict):
+            raise StoreError(f"{self._database.path}: a guest's saved state is no mapping")
+        return found
+
+
+def keep_engine(connection: sqlite3.Connection, state: EngineState) -> None:
+    """Keep the whole engine instead of the one before, within a transaction that is open."""
+    connection.execute(
+        "INSERT INTO engine VALUES (1, ?, ?)"
+        " ON CONFLICT DO UPDATE SET saved = excluded.saved, document = excluded.document",
+        (state.at, state.document),
+    )
+    connection.execute(
+        "DELETE FROM history WHERE guest IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(sorted(state.guests)).decode(),),
+    )
+
+
+def keep_guests(connection: sqlite3.Connection, guests: Iterable[GuestMemory]) -> None:
+    """Keep guests instead of what was kept of them, within a transaction that is open."""
+    kept = tuple(guests)
+    connection.executemany(
+        "INSERT OR REPLACE INTO guest VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                each.guest,
+                each.name,
+                each.heard,
+                each.clock,
+                None if isnan(each.age) else each.age,
+                orjson.dumps(each.relays).decode(),
+                orjson.dumps(each.told).decode(),
+            )
+            for each in kept
+        ],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO history VALUES (?, ?)",
+        [
+            (each.guest, orjson.dumps(each.history).decode())
+            for each in kept
+            if each.history is not None
+        ],
+    )

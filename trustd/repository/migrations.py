@@ -13,10 +13,15 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE guest (
         guest TEXT PRIMARY KEY,
         name TEXT NOT NULL,
-        saved REAL NOT NULL,
+        heard REAL NOT NULL,
         clock REAL NOT NULL,
-        engine TEXT NOT NULL,
-        relays TEXT NOT NULL
+        age REAL,
+        relays TEXT NOT NULL,
+        told TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE history (
+        guest TEXT PRIMARY KEY,
+        document TEXT NOT NULL
     ) STRICT;
     CREATE TABLE intent (
         guest TEXT NOT NULL,
@@ -35,6 +40,47 @@ MIGRATIONS: tuple[str, ...] = (
         document TEXT NOT NULL
     ) STRICT;
     CREATE INDEX transition_of_guest ON transition (guest, at);
+    """,
+    # 2: what was decided for others, and what it binds
+    """
+    CREATE TABLE wall (
+        type TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        wall TEXT NOT NULL,
+        value TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (type, subject, wall, value)
+    ) STRICT;
+    CREATE TABLE decision (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        caller TEXT NOT NULL,
+        dialect TEXT NOT NULL,
+        subject_type TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        action TEXT NOT NULL,
+        object_type TEXT NOT NULL,
+        object TEXT NOT NULL,
+        permit INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        band TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        policy TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX decision_of_subject ON decision (subject_type, subject, id);
+    CREATE TABLE label (
+        type TEXT NOT NULL,
+        entity TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (type, entity, name)
+    ) STRICT;
+    CREATE TABLE policy (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        at REAL NOT NULL,
+        path TEXT NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT;
     """,
 )
 """Step n brings a database of version n - 1 to version n."""

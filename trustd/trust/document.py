@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import numpy as np
 from trustd.errors import StoreError
 from trustd.model import FeatureSpec, GuestId
 from trustd.trust import plain
-from trustd.trust.columns import Table
+from trustd.trust.columns import Array, Axis, Table
+from trustd.trust.envelopes import SILENCE
+from trustd.trust.fastlane import SOURCE
 from trustd.trust.ledger import OpenFinding
 
 FORMAT = "trustd-guest"
@@ -20,10 +23,24 @@ VERSION = 1
 LOCAL = ("behaviour.", "window.", "shown.", "ceiling", "floor")
 """What another host has for itself, or makes anew."""
 ON_CLOCK = ("hold.until", "hold.next")
-SIGNED = ("level", "profile")
-"""Quantities that may be below zero."""
 WORST_IS_LEAST = ("trust", "good")
 WORST_IS_MOST = ("bad", "latch", "agreed", "repeats", "hold.until")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A document that can be taken over.
+
+    Args:
+        columns: by name, with the labels of the document.
+        families: of the document, in its order.
+    """
+
+    guest: GuestId
+    columns: Mapping[str, tuple[Axis, Array]]
+    features: tuple[FeatureSpec, ...]
+    families: tuple[str, ...]
+    findings: tuple[OpenFinding, ...]
 
 
 def export(
@@ -38,10 +55,11 @@ def export(
 ) -> dict[str, Any]:
     """All that is known of a guest, as values that JSON can carry."""
     columns = {}
-    for name in _portable(table):
-        held = table.row(name, row).astype(float)
-        moved = held - clock if name in ON_CLOCK else held
-        columns[name] = plain.array(np.atleast_1d(moved))
+    for name, column in table.schema.items():
+        if not name.startswith(LOCAL):
+            held = table.row(name, row).astype(float)
+            moved = held - clock if name in ON_CLOCK else held
+            columns[name] = [column.per, column.depth, plain.array(np.atleast_1d(moved))]
     whole: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -55,80 +73,90 @@ def export(
     return {**whole, "sha256": _digest(whole)}
 
 
-def check(document: Mapping[str, Any]) -> None:
-    """Refuse a document that cannot be trusted to be what was exported.
+def check(saved: Mapping[str, Any], clock: float) -> Checked:
+    """Read a document; nothing is changed by it yet.
+
+    Args:
+        clock: the engine's, from which what is left of findings and holds counts.
 
     Raises:
         StoreError: it is another format or version, or damaged.
     """
-    if document.get("format") != FORMAT:
+    if saved.get("format") != FORMAT:
         raise StoreError(f"this is no guest's document: its format is not {FORMAT!r}")
-    if document.get("version") != VERSION:
+    if saved.get("version") != VERSION:
         raise StoreError(
-            f"the guest's document has version {document.get('version')!r}, this is {VERSION};"
+            f"the guest's document has version {saved.get('version')!r}, this is {VERSION};"
             " export it anew with a release that knows both"
         )
-    rest = {key: value for key, value in document.items() if key != "sha256"}
-    if document.get("sha256") != _digest(rest):
+    rest = {key: value for key, value in saved.items() if key != "sha256"}
+    if saved.get("sha256") != _digest(rest):
         raise StoreError("the guest's document is damaged: its digest does not fit; export it anew")
+    try:
+        return _read(saved, clock)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"the guest's document is damaged: {error!r}; export it anew") from error
 
 
-def restore(
-    table: Table,
-    row: int,
-    document: Mapping[str, Any],
-    *,
-    features: Sequence[FeatureSpec],
-    clock: float,
-    newcomer: bool,
-) -> None:
-    """Write a checked document into a row.
+def restore(table: Table, row: int, checked: Checked, features: Sequence[FeatureSpec]) -> None:
+    """Write a document into a row.
 
-    Args:
-        newcomer: whether nothing is known of the guest here. Otherwise what is
-            known stays, and of trust and evidence the worse of both.
-
-    Raises:
-        StoreError: a column is not what it should be.
+    A guest that was measured here keeps what is known of it, and of trust and
+    evidence it gets the worse of both.
     """
-    theirs = [plain.as_feature(each) for each in document["features"]]
-    measures = {each.name: (each.unit, place) for place, each in enumerate(theirs)}
-    feature_pairs = [
-        (place, measures[each.name][1])
-        for place, each in enumerate(features)
-        if each.name in measures and measures[each.name][0] is each.unit
-    ]
-    families = list(document["families"])
-    family_pairs = [
-        (place, families.index(label))
-        for place, label in enumerate(table.labels["family"])
-        if label in families
-    ]
-    pairs = {"guest": [(0, 0)], "feature": feature_pairs, "family": family_pairs}
-    lengths = {"guest": 1, "feature": len(theirs), "family": len(families)}
-    for name in _portable(table):
-        column = table.schema[name]
-        if name not in document["columns"]:
+    theirs = {each.name: (place, each.unit) for place, each in enumerate(checked.features)}
+    pairs: dict[Axis, list[tuple[int, int]]] = {
+        "guest": [(0, 0)],
+        "feature": [
+            (place, theirs[each.name][0])
+            for place, each in enumerate(features)
+            if each.name in theirs and theirs[each.name][1] is each.unit
+        ],
+        "family": [
+            (table.labels["family"].index(label), place)
+            for place, label in enumerate(checked.families)
+        ],
+    }
+    newcomer = float(table["age"][row]) <= 0.0
+    for name, (axis, saved) in checked.columns.items():
+        column = table.schema.get(name)
+        held = np.atleast_1d(table.row(name, row)) if column else saved
+        if column is None or column.per != axis or held.ndim != saved.ndim:
             continue
-        deep = (column.depth,) if column.depth else ()
-        saved = plain.as_array(document["columns"][name], (*deep, lengths[column.per]))
-        if name in ON_CLOCK:
-            saved = saved + clock
-        elif name not in SIGNED and bool((saved < 0).any()):
-            raise StoreError(f"{name} of the guest's document is below zero; it is damaged")
-        held = np.atleast_1d(table.row(name, row))
-        for mine, its in pairs[column.per]:
+        for mine, its in pairs[axis]:
+            here, there = held[..., mine], saved[..., its]
             if newcomer:
-                held[..., mine] = saved[..., its]
+                held[..., mine] = there
             elif name in WORST_IS_LEAST:
-                held[..., mine] = np.minimum(held[..., mine], saved[..., its])
+                held[..., mine] = np.minimum(here, there)
             elif name in WORST_IS_MOST:
-                held[..., mine] = np.maximum(held[..., mine], saved[..., its])
+                held[..., mine] = np.maximum(here, there)
     table["trust"][row] = np.clip(np.nan_to_num(table["trust"][row]), 0.0, 1.0)
 
 
-def _portable(table: Table) -> list[str]:
-    return [name for name in table if not name.startswith(LOCAL)]
+def _read(saved: Mapping[str, Any], clock: float) -> Checked:
+    guest = GuestId(str(saved["guest"]))
+    features = tuple(plain.as_feature(each) for each in saved["features"])
+    families = tuple(map(str, saved["families"]))
+    lengths = {"guest": 1, "feature": len(features), "family": len(families)}
+    columns = {}
+    for name, (per, depth, values) in saved["columns"].items():
+        shape = (depth, lengths[per]) if depth else (lengths[per],)
+        held = plain.as_array(values, shape)
+        if name in ON_CLOCK:
+            held = held + clock
+        elif bool((held < 0).any()):
+            raise ValueError(f"{name} is below zero")
+        columns[name] = (per, held)
+    entries = [plain.as_open_finding(each, guest, clock) for each in saved["findings"]]
+    # An envelope is this host's own statement: one that is not crossed here ends.
+    findings = tuple(
+        replace(each, until=min(each.until, clock + SILENCE))
+        if each.finding.source == SOURCE
+        else each
+        for each in entries
+    )
+    return Checked(guest, columns, features, families, findings)
 
 
 def _digest(document: Mapping[str, Any]) -> str:

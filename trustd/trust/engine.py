@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trustd.errors import NoSuchGuest
-from trustd.model import Behaviour, Driver, FeatureSpec, Finding, GuestId, Severity
+from trustd.model import Behaviour, Driver, FeatureSpec, Finding, GuestId
 from trustd.trust import (
     baseline,
     conduct,
@@ -18,25 +17,23 @@ from trustd.trust import (
     evidence,
     explain,
     learned,
-    ledger,
     opinion,
-    plain,
     rarity,
     record,
     snapshot,
     standing,
     windows,
 )
-from trustd.trust.columns import Array, Column, Table
-from trustd.trust.envelopes import Crossing, Envelopes
+from trustd.trust.columns import Array, Column
 from trustd.trust.explain import Explanation
-from trustd.trust.ledger import Ledger, OpenFinding
+from trustd.trust.fastlane import FastLane
+from trustd.trust.ledger import OpenFinding
+from trustd.trust.roster import Roster
 from trustd.trust.scores import Scores
 from trustd.trust.settings import Settings
 
-MOST_BAD = 10.0
-"""What findings short of critical may add up to in a family: as much as the good."""
 LONE_GAP = 60.0
+"""Seconds by which a step without any measured time may move the engine's clock."""
 
 
 class Engine:
@@ -57,41 +54,38 @@ class Engine:
         guests: Sequence[str] | int = (),
         settings: Settings | None = None,
     ) -> None:
-        self.features = tuple(features)
         self.settings = settings or Settings()
-        names = [feature.name for feature in self.features]
-        if not names or len(set(names)) != len(names):
-            raise ValueError(f"features need one or more names, each of them once: {names}")
-        families = list(dict.fromkeys(feature.family for feature in self.features))
+        self._roster = Roster(features, _schema(self.settings))
+        self._lane = FastLane(self._roster)
+        self._learned = learned.Learned(self.features, self.settings)
+        self._window = windows.Clock.fresh()
+        families = dict.fromkeys(feature.family for feature in self.features)
         self._member = np.array(
             [[feature.family == family for family in families] for feature in self.features],
             dtype=float,
         )
-        self._table = Table(
-            _schema(self.settings),
-            {
-                "guest": (),
-                "feature": names,
-                "family": families,
-            },
-        )
-        self._learned = learned.Learned(self.features, self.settings)
-        self._window = windows.Clock.fresh()
-        self._ledger = Ledger()
-        self._envelopes = Envelopes(self.features)
-        self._arranged = False
-        self._rows: dict[GuestId, int] = {}
-        self._behaviours: dict[GuestId, Behaviour] = {}
         self._clock = 0.0
         self._at: float | None = None
-        ids = map(str, range(guests)) if isinstance(guests, int) else guests
-        for guest in ids:
+        for guest in map(str, range(guests)) if isinstance(guests, int) else guests:
             self.admit(GuestId(guest))
+
+    @property
+    def features(self) -> tuple[FeatureSpec, ...]:
+        """The columns of the telemetry."""
+        return self._roster.features
 
     @property
     def guests(self) -> tuple[GuestId, ...]:
         """The guests in the order of their rows; it changes when one is retired."""
-        return tuple(self._rows)
+        return self._roster.guests
+
+    def row(self, guest: GuestId) -> int:
+        """A guest's row.
+
+        Raises:
+            NoSuchGuest: it is not watched.
+        """
+        return self._roster.row(guest)
 
     def admit(self, guest: GuestId, behaviour: Behaviour | None = None) -> None:
         """Begin to watch a guest of which nothing is known.
@@ -99,11 +93,7 @@ class Engine:
         Raises:
             ValueError: it is watched already.
         """
-        if guest in self._rows:
-            raise ValueError(f"guest {guest} is already watched")
-        row = self._table.add()
-        self._rows[guest] = row
-        self._table["trust"][row] = self.settings.base_rate
+        self._roster.admit(guest, self.settings.base_rate)
         self.behave(guest, behaviour or Behaviour())
 
     def retire(self, guest: GuestId) -> None:
@@ -112,17 +102,8 @@ class Engine:
         Raises:
             NoSuchGuest: it is not watched.
         """
-        row = self.row(guest)
-        last = next(reversed(self._rows))
-        self._table.drop(row)
-        del self._rows[guest], self._behaviours[guest]
-        if last != guest:
-            del self._rows[last]
-            order = list(self._rows)
-            order.insert(row, last)
-            self._rows = {each: place for place, each in enumerate(order)}
-        self._ledger.forget(guest)
-        self._arranged = False
+        self._roster.retire(guest)
+        self._lane.forget(guest)
 
     def behave(self, guest: GuestId, behaviour: Behaviour) -> None:
         """Take over a guest's behaviour terms from the policy.
@@ -130,23 +111,8 @@ class Engine:
         Raises:
             NoSuchGuest: it is not watched.
         """
-        row = self.row(guest)
-        self._behaviours[guest] = behaviour
-        conduct.apply(self._table, row, behaviour, self.features)
-        self._ledger.rejudge(guest, behaviour)
-        self._weigh_open(guest)
-        self._arranged = False
-
-    def row(self, guest: GuestId) -> int:
-        """A guest's row.
-
-        Raises:
-            NoSuchGuest: it is not watched.
-        """
-        try:
-            return self._rows[guest]
-        except KeyError:
-            raise NoSuchGuest(f"guest {guest} is not watched") from None
+        self._roster.behave(guest, behaviour)
+        self._lane.behave(guest, behaviour)
 
     def step(
         self,
@@ -171,10 +137,10 @@ class Engine:
         Raises:
             ValueError: the shapes do not fit.
         """
-        table = self._table
+        table = self._roster.table
         measured, spent = self._tick(values, seconds)
         passed = self._pass(at, spent)
-        self._fast(measured, spent, at, findings)
+        self._lane.step(measured, spent, findings, at=at, clock=self._clock)
         judged = windows.gather(
             table,
             self._window,
@@ -201,19 +167,24 @@ class Engine:
 
         Args:
             index: its row or its id.
+
+        Raises:
+            NoSuchGuest: it is not watched.
         """
         row = self.row(index) if isinstance(index, str) else index
-        guest = self.guests[row]
-        return explain.explain(self._table, row, self.features, self._ledger.of(guest), self._at)
+        found = self._lane.ledger.of(self.guests[row])
+        return explain.explain(
+            self._roster.table, row, self.features, found, self._at, self.settings
+        )
 
     def drivers(self, index: int, most: int = 3) -> tuple[Driver, ...]:
         """The largest terms against a guest; empty for a clean one."""
-        found = self._ledger.of(self.guests[index])
-        return explain.drivers(self._table, index, self.features, found, most)
+        found = self._lane.ledger.of(self.guests[index])
+        return explain.drivers(self._roster.table, index, self.features, found, most)
 
     def open_findings(self, guest: GuestId) -> tuple[OpenFinding, ...]:
         """A guest's open findings, envelopes among them, the gravest first."""
-        return self._ledger.of(guest)
+        return self._lane.ledger.of(guest)
 
     def acknowledge(
         self, guest: GuestId, verdict: Literal["benign", "attack"], *, at: float
@@ -221,26 +192,29 @@ class Engine:
         """Take an operator's word on what a guest did.
 
         Benign: it is normal from now on and nothing is held against the guest.
-        Attack: what it taught is taken back. Either ends the open findings.
+        Attack: what it taught is taken back, and the hold begins anew. Either ends
+        the open findings.
+
+        Args:
+            at: epoch seconds.
+
+        Raises:
+            NoSuchGuest: it is not watched.
         """
-        row = self.row(guest)
-        table = self._table
+        row, table = self.row(guest), self._roster.table
         self._at = max(at, self._at or at)
-        self._ledger.forget(guest)
-        self._weigh_open(guest)
-        table["hold.until"][row] = -inf
-        if verdict == "benign":
-            record.teach(table, row)
-            for name in ("latch", "agreed", "nu", "agree", "bad", "net", "blame", "repeats"):
-                table[name][row] = 0.0
-            weighed = standing.weigh(table)
-            good, bad = weighed.good[row], weighed.bad[row]
-            belief, _, unsure = opinion.opinion(good, bad)
-            table["trust"][row] = belief + self.settings.base_rate * unsure
-        else:
+        self._lane.ledger.forget(guest)
+        self._lane.weigh(guest)
+        if verdict == "attack":
             record.unteach(table, row)
             table["repeats"][row] += 1.0
             table["hold.until"][row] = self._clock + self.settings.hold
+            return
+        record.teach(table, row)
+        table["hold.until"][row] = -inf
+        standing.absolve(table, row)
+        belief, _, unsure = self._opinion()
+        table["trust"][row] = belief[row] + self.settings.base_rate * unsure[row]
 
     def export(self, guest: GuestId) -> dict[str, Any]:
         """All that is known of a guest, as values that JSON can carry.
@@ -249,11 +223,11 @@ class Engine:
             NoSuchGuest: it is not watched.
         """
         return document.export(
-            self._table,
+            self._roster.table,
             self.row(guest),
             guest,
             features=self.features,
-            found=self._ledger.of(guest),
+            found=self._lane.ledger.of(guest),
             clock=self._clock,
             at=self._at or 0.0,
         )
@@ -268,51 +242,23 @@ class Engine:
             StoreError: the document is damaged or of an unknown version; nothing
                 is changed by it.
         """
-        document.check(saved)
-        guest = GuestId(str(saved["guest"]))
-        newcomer = guest not in self._rows
-        if newcomer:
+        checked = document.check(saved, self._clock)
+        guest = checked.guest
+        if guest not in self._roster:
             self.admit(guest)
-        row = self._rows[guest]
-        for each in saved["families"]:
-            self._family(each)
-        newcomer = newcomer or float(self._table["age"][row]) <= 0.0
-        document.restore(
-            self._table,
-            row,
-            saved,
-            features=self.features,
-            clock=self._clock,
-            newcomer=newcomer,
-        )
-        for each in saved["findings"]:
-            self._ledger.put(guest, plain.as_open_finding(each, guest, self._clock))
-        self._weigh_open(guest)
+        for family in checked.families:
+            self._roster.family(family)
+        document.restore(self._roster.table, self.row(guest), checked, self.features)
+        self._lane.enter(guest, checked.findings)
         return guest
 
     def dump(self) -> bytes:
         """The whole state; :meth:`load` goes on from it as if nothing had been."""
-        found = [each for guest in self._rows for each in self._ledger.of(guest)]
-        head = {
-            "features": [plain.feature(each) for each in self.features],
-            "settings": plain.settings(self.settings),
-            "guests": list(self._rows),
-            "behaviours": [plain.behaviour(self._behaviours[guest]) for guest in self._rows],
-            "clock": self._clock,
-            "at": self._at,
-            "window": {
-                "slot": self._window.slot,
-                "elapsed": self._window.elapsed,
-                "spans": self._window.spans.tolist(),
-                "contention": self._window.contention,
-            },
-            "findings": [plain.open_finding(each, 0.0) for each in found],
-            "envelopes": [
-                [guest, plain.envelope(envelope), *counts]
-                for (guest, envelope), counts in self._envelopes.counts().items()
-            ],
-        }
-        return snapshot.pack(head, self._table)
+        return snapshot.pack(
+            self._roster,
+            self._lane,
+            snapshot.Moment(self.settings, self._clock, self._at, self._window),
+        )
 
     @classmethod
     def load(
@@ -334,40 +280,16 @@ class Engine:
             StoreError: the bytes are damaged, or of a version that is not known.
         """
         saved = snapshot.unpack(data)
-        head = saved.head
-        theirs = [plain.as_feature(each) for each in head["features"]]
-        engine = cls(
-            features or theirs, head["guests"], settings or plain.as_settings(head["settings"])
-        )
-        for family in saved.table.labels["family"]:
-            engine._family(family)
-        engine._table.take(saved.table)
-        for guest, terms in zip(engine._rows, head["behaviours"], strict=True):
-            engine.behave(guest, plain.as_behaviour(terms))
-        engine._clock, engine._at = head["clock"], head["at"]
-        engine._window = windows.Clock(
-            head["window"]["slot"],
-            head["window"]["elapsed"],
-            np.array(head["window"]["spans"]),
-            head["window"]["contention"],
-        )
-        for each in head["findings"]:
-            guest = GuestId(each["guest"])
-            engine._ledger.put(guest, plain.as_open_finding(each, guest, 0.0))
-        engine._envelopes.recall(
-            {
-                (GuestId(guest), plain.as_envelope(envelope)): (over, silent, is_open)
-                for guest, envelope, over, silent, is_open in head["envelopes"]
-            }
-        )
-        for guest in engine._rows:
-            engine._weigh_open(guest)
+        moment = saved.moment
+        engine = cls(features or saved.features, saved.guests, settings or moment.settings)
+        snapshot.fill(saved, engine._roster, engine._lane)
+        engine._clock, engine._at, engine._window = moment.clock, moment.at, moment.window
         return engine
 
     def _tick(self, values: ArrayLike, seconds: ArrayLike) -> tuple[Array, Array]:
         """Telemetry and its times, checked; what is no number is a gap."""
         measured = np.array(values, dtype=float)
-        shape = (len(self._rows), len(self.features))
+        shape = (len(self._roster), len(self.features))
         if measured.shape != shape:
             raise ValueError(f"values have the shape {measured.shape}, expected {shape}")
         spent = np.array(np.broadcast_to(np.asarray(seconds, dtype=float), shape[:1]))
@@ -385,94 +307,21 @@ class Engine:
         if unseen > LONE_GAP + 2.0 * passed:
             # Nobody watched: what was good fades, by a half-life at most because
             # the clock may have stepped; what was bad stays as it is.
-            half_life = self._table["behaviour.good"]
+            half_life = self._roster.table["behaviour.good"]
             faded = np.exp2(-np.minimum(unseen, half_life) / half_life)
-            self._table["good"][:] *= faded[:, None]
+            self._roster.table["good"][:] *= faded[:, None]
         self._clock += passed
         self._at = at
         return passed
 
-    def _fast(self, measured: Array, spent: Array, at: float, findings: Sequence[Finding]) -> None:
-        """Envelopes and findings of this tick."""
-        if not self._arranged:
-            self._envelopes.arrange(self._behaviours_by_row())
-            self._arranged = True
-        changed = self._ledger.expire(self._clock)
-        for crossing in self._envelopes.check(measured, spent):
-            if crossing.opened:
-                self._report(self._as_finding(crossing, at), at)
-            else:
-                self._ledger.close(crossing.guest, crossing.key)
-            changed.add(crossing.guest)
-        for finding in findings:
-            if finding.guest in self._rows:
-                self._report(finding, at)
-                changed.add(finding.guest)
-        for guest in changed:
-            if guest in self._rows:
-                self._weigh_open(guest)
-
-    def _behaviours_by_row(self) -> list[tuple[GuestId, Behaviour]]:
-        return [(guest, self._behaviours[guest]) for guest in self._rows]
-
-    def _as_finding(self, crossing: Crossing, at: float) -> Finding:
-        envelope = crossing.envelope
-        kind, key = crossing.key
-        spec = next(each for each in self.features if each.name == envelope.feature)
-        return Finding(
-            guest=crossing.guest,
-            kind=kind,
-            key=key,
-            severity=envelope.severity,
-            family=spec.family,
-            source="envelope",
-            at=at,
-            summary=explain.crossed(envelope, crossing.value, spec.unit),
-            holds=inf,
-            facts={"value": crossing.value, "most": envelope.most, "least": envelope.least},
-        )
-
-    def _report(self, finding: Finding, at: float) -> None:
-        """Enter a finding; a new one is evidence."""
-        behaviour = self._behaviours[finding.guest]
-        if not self._ledger.report(finding, behaviour, at=at, clock=self._clock):
-            return
-        row, place = self._rows[finding.guest], self._family(finding.family)
-        severity = behaviour.findings.get(finding.kind, finding.severity)
-        bad, weight = self._table["bad"], ledger.WEIGHTS[severity]
-        held = float(bad[row, place])
-        critical = severity is Severity.CRITICAL
-        bad[row, place] = held + weight if critical else max(held, min(held + weight, MOST_BAD))
-        if severity.rank >= Severity.MAJOR.rank:
-            self._table["repeats"][row] += 1.0
-
-    def _family(self, family: str) -> int:
-        """The place of a family; a new one is added."""
-        labels = self._table.labels["family"]
-        if family in labels:
-            return labels.index(family)
-        place = self._table.widen("family", family)
-        for guest, behaviour in self._behaviours.items():
-            conduct.apply(self._table, self._rows[guest], behaviour, self.features)
-        return place
-
-    def _weigh_open(self, guest: GuestId) -> None:
-        """Ceiling and least bad evidence of a guest from its open findings."""
-        row, found = self._rows[guest], self._ledger.of(guest)
-        self._table["ceiling"][row] = min((each.ceiling for each in found), default=1.0)
-        floors: Mapping[int, float] = {}
-        for each in found:
-            place = self._family(each.finding.family)
-            floors = {**floors, place: max(floors.get(place, 0.0), ledger.WEIGHTS[each.severity])}
-        self._table["floor"][row] = 0.0
-        for place, weight in floors.items():
-            self._table["floor"][row, place] = weight
+    def _opinion(self) -> tuple[Array, Array, Array]:
+        """Belief, disbelief and uncertainty of every guest."""
+        weighed = standing.weigh(self._roster.table)
+        return opinion.opinion(weighed.good, weighed.bad)
 
     def _scores(self, fresh: Array, passed: float, *, judged: bool) -> Scores:
-        table = self._table
-        weighed = standing.weigh(table)
-        belief, disbelief, unsure = opinion.opinion(weighed.good, weighed.bad)
-        base_rate = self.settings.base_rate
+        table, base_rate = self._roster.table, self.settings.base_rate
+        belief, disbelief, unsure = self._opinion()
         projected = belief + base_rate * unsure
         trust = standing.settle(table, projected, fresh, passed)
         clean = (disbelief < explain.NEGLIGIBLE) & (table["ceiling"] >= 1.0)

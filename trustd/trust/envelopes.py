@@ -7,7 +7,7 @@ as long inside. Without measurements the count stands still.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,12 +44,16 @@ class Crossing:
 def name_of(envelope: Envelope) -> tuple[str, str]:
     """The kind and key of the finding that a crossing is.
 
-    >>> name_of(Envelope("net.tx.bytes", most=1e6))
-    ('envelope:net.tx.bytes', '..1e+06')
+    >>> name_of(Envelope("net.tx.bytes", most=1e6, sustained=60.0))
+    ('envelope:net.tx.bytes', '..1e+06 for 60s')
     """
     low = "" if envelope.least == -np.inf else f"{envelope.least:g}"
     high = "" if envelope.most == np.inf else f"{envelope.most:g}"
-    return f"envelope:{envelope.feature}", f"{low}..{high}"
+    held = f" for {envelope.sustained:g}s" if envelope.sustained > 0 else ""
+    return f"envelope:{envelope.feature}", f"{low}..{high}{held}"
+
+
+_CALM = (0.0, 0.0, False)
 
 
 class Envelopes:
@@ -66,11 +70,20 @@ class Envelopes:
         self._over = self._silent = np.zeros(0)
         self._open = np.zeros(0, dtype=bool)
 
-    def arrange(self, guests: Iterable[tuple[GuestId, Behaviour]]) -> None:
+    def arrange(
+        self,
+        guests: Iterable[tuple[GuestId, Behaviour]],
+        is_open: Callable[[GuestId, tuple[str, str]], bool],
+    ) -> None:
         """Take over who stands in which row and what is expected of each.
 
         Called after guests came, went or changed their behaviour; what was
         counted so far is kept.
+
+        Args:
+            is_open: whether the finding of a crossing, by its name, is open. Of a
+                guest that came with its history nothing was counted here, and a
+                crossing that nobody watches would never end.
         """
         self._kept = self.counts()
         placed = [
@@ -86,11 +99,22 @@ class Envelopes:
         self._most = np.array([each.most for each in stated])
         self._least = np.array([each.least for each in stated])
         self._sustained = np.array([max(each.sustained, 0.0) for each in stated])
-        kept = [self._kept.get(entry, (0.0, 0.0, False)) for entry in self._entries]
+        kept = [
+            self._kept.get(entry)
+            or ((entry[1].sustained, 0.0, True) if is_open(entry[0], name_of(entry[1])) else _CALM)
+            for entry in self._entries
+        ]
         self._over = np.array([over for over, _, _ in kept])
         self._silent = np.array([silent for _, silent, _ in kept])
         self._open = np.array([is_open for _, _, is_open in kept], dtype=bool)
         self._kept = {}
+
+    def reset(self, guest: GuestId) -> None:
+        """Forget what was counted of a guest."""
+        mine = np.array([entry[0] == guest for entry in self._entries], dtype=bool)
+        self._over[mine] = self._silent[mine] = 0.0
+        self._open[mine] = False
+        self._kept = {entry: counts for entry, counts in self._kept.items() if entry[0] != guest}
 
     def counts(self) -> dict[tuple[GuestId, Envelope], tuple[float, float, bool]]:
         """Seconds over, seconds silent and whether it is open, by entry."""

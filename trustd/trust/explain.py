@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from trustd.model import Driver, Envelope, FeatureSpec, Unit
-from trustd.trust import opinion, standing
-from trustd.trust.columns import Table
+from trustd.trust import standing
+from trustd.trust.columns import Array, Table
 from trustd.trust.ledger import WEIGHTS, OpenFinding
+from trustd.trust.settings import Settings
 
 NEGLIGIBLE = 0.02
 """Disbelief below which a guest counts as clean."""
+NOTABLE = 0.1
+"""The share from which a signal is worth a word on what would restore trust."""
+RESTORED = 0.8
+"""The trust of which it is told when it can be back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +81,6 @@ class Explanation:
     earliest: float
 
 
-def terms(
-    table: Table, row: int, features: Sequence[FeatureSpec], found: Sequence[OpenFinding]
-) -> tuple[Term, ...]:
-    """The learned lane's terms of a guest, the largest share first."""
-    against = np.maximum(table["net"][row], table["blame"][row]).astype(float)
-    weights, _ = _weights(table, row, against, found)
-    order = np.argsort(-weights, kind="stable")
-    return tuple(
-        Term(
-            signal=features[place].name,
-            unit=features[place].unit,
-            value=float(table["shown.value"][row, place]),
-            expected=float(table["shown.expected"][row, place]),
-            rarity=float(table["shown.own"][row, place]),
-            fleet_rarity=float(table["shown.fleet"][row, place]),
-            evidence=float(against[place]),
-            record=float(table["peak"][row, place]),
-            since=float(table["since"][row, place]),
-            share=float(weights[place]),
-        )
-        for place in map(int, order)
-    )
-
-
 def drivers(
     table: Table,
     row: int,
@@ -108,25 +89,20 @@ def drivers(
     most: int,
 ) -> tuple[Driver, ...]:
     """The largest terms against a guest, of signals and findings together."""
-    against = np.maximum(table["net"][row], table["blame"][row]).astype(float)
-    weights, of_findings = _weights(table, row, against, found)
+    shares = _shares(table, row, found)
     entries = [
-        (share, each.finding.kind, each.finding.summary)
-        for share, each in zip(of_findings, found, strict=True)
+        Driver(each.finding.kind, share, each.finding.summary)
+        for share, each in zip(shares.findings, found, strict=True)
     ]
-    for place in np.argsort(-weights, kind="stable")[:most]:
-        if weights[place] > 0:
-            spec = features[place]
-            value = quantity(float(table["shown.value"][row, place]), spec.unit)
-            usual = quantity(float(table["shown.expected"][row, place]), spec.unit)
-            rare = often(float(table["shown.own"][row, place]))
-            text = f"{value}, expected {usual}; {rare} of this guest's windows"
-            entries.append((float(weights[place]), spec.name, text))
-    past = 1.0 - sum(share for share, _, _ in entries)
-    if past > NEGLIGIBLE:
-        entries.append((past, "past", "no present cause; what was found before is fading"))
-    entries.sort(key=lambda entry: -entry[0])
-    return tuple(Driver(name, share, text) for share, name, text in entries[:most])
+    entries += [
+        Driver(term.signal, term.share, term.text)
+        for term in _terms(table, row, features, shares, most)
+        if term.share > 0
+    ]
+    if shares.past > NEGLIGIBLE:
+        entries.append(Driver("past", shares.past, "what was found before is fading"))
+    entries.sort(key=lambda driver: -driver.share)
+    return tuple(entries[:most])
 
 
 def explain(
@@ -135,9 +111,10 @@ def explain(
     features: Sequence[FeatureSpec],
     found: Sequence[OpenFinding],
     at: float | None,
+    settings: Settings,
 ) -> Explanation:
     """Everything that is known of why a guest stands where it stands."""
-    listed = terms(table, row, features, found)
+    listed = _terms(table, row, features, _shares(table, row, found), len(features))
     restore = [
         f"{each.finding.kind} ends" + ("" if np.isfinite(each.until) else " or is acknowledged")
         for each in found
@@ -145,9 +122,9 @@ def explain(
     restore += [
         f"{term.signal} returns towards {quantity(term.expected, term.unit)}"
         for term in listed
-        if term.share >= 0.1  # noqa: PLR2004 - a tenth is worth saying
+        if term.share >= NOTABLE
     ]
-    seconds = wait(table, row, 0.8)
+    seconds = standing.wait(table, row, RESTORED, settings)
     return Explanation(
         terms=listed,
         findings=tuple(found),
@@ -159,55 +136,57 @@ def explain(
     )
 
 
-def wait(table: Table, row: int, target: float) -> float:
-    """Seconds until trust can be back at a value, if nothing more is held against it.
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """What is held against a guest, in parts that add up to 1, or are all 0.
 
-    Open findings are taken to end now; NaN where it is never.
+    Args:
+        signals: of each feature.
+        findings: of each open finding.
+        past: of findings that are no longer open.
     """
-    trust = float(table["trust"][row])
-    if trust >= target:
-        return 0.0
-    rise = float(table["behaviour.rise"][row])
-    if rise <= 0:
-        return float("nan")
-    shortest, longest = (target - trust) / rise, 400 * 86400.0
-    fade = float(standing.bad_half_life(table)[row])
-    weighed = standing.weigh(table)
-    good, bad = float(weighed.good[row]), float(weighed.bad[row])
-    warmup = float(table["behaviour.warmup"][row])
-    full = max(good, 10.0)
 
-    def reached(seconds: float) -> bool:
-        better = full - (full - good) * 2.0 ** (-seconds / warmup)
-        belief, _, unsure = opinion.opinion(
-            np.array(better), np.array(bad * 2.0 ** (-seconds / fade))
-        )
-        return bool(belief + unsure / 2 >= target)
-
-    if not reached(longest):
-        return float("nan")
-    low, high = 0.0, longest
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if reached(middle) else (middle, high)
-    return max(shortest, high)
+    signals: Array
+    findings: tuple[float, ...]
+    past: float
 
 
-def _weights(
-    table: Table, row: int, against: np.ndarray, found: Sequence[OpenFinding]
-) -> tuple[np.ndarray, list[float]]:
-    """Shares of the signals and of the findings; together 1, or all 0."""
-    of_findings = [WEIGHTS[each.severity] for each in found]
+def _shares(table: Table, row: int, found: Sequence[OpenFinding]) -> _Shares:
+    open_now = [WEIGHTS[each.severity] for each in found]
+    against = np.maximum(table["net"][row], table["blame"][row]).astype(float)
     held = np.maximum(table["nu"][row], table["latch"][row])
-    guilt = float(standing.guilt(held, np.maximum(table["agree"], table["agreed"])[row]).sum())
-    whole = float(against.sum())
+    agree = np.maximum(table["agree"][row], table["agreed"][row])
     good = max(float(table["good"][row].sum()), standing.NEWCOMER)
-    signals = against * (guilt * good / whole if whole > 0 else 0.0)
-    ended = max(float(table["bad"][row].sum()) - sum(of_findings), 0.0)
-    total = float(signals.sum()) + sum(of_findings) + ended
+    learned = float(standing.guilt(held, agree).sum()) * good
+    whole = float(against.sum())
+    signals = against * (learned / whole if whole > 0 else 0.0)
+    past = max(float(table["bad"][row].sum()) - sum(open_now), 0.0)
+    total = float(signals.sum()) + sum(open_now) + past
     if total <= 0:
-        return np.zeros(len(against)), [0.0] * len(of_findings)
-    return signals / total, [weight / total for weight in of_findings]
+        return _Shares(signals, tuple(open_now), 0.0)
+    return _Shares(signals / total, tuple(each / total for each in open_now), past / total)
+
+
+def _terms(
+    table: Table, row: int, features: Sequence[FeatureSpec], shares: _Shares, most: int
+) -> tuple[Term, ...]:
+    """The learned lane's terms of a guest, the largest share first."""
+    places = map(int, np.argsort(-shares.signals, kind="stable")[:most])
+    return tuple(
+        Term(
+            signal=features[place].name,
+            unit=features[place].unit,
+            value=float(table["shown.value"][row, place]),
+            expected=float(table["shown.expected"][row, place]),
+            rarity=float(table["shown.own"][row, place]),
+            fleet_rarity=float(table["shown.fleet"][row, place]),
+            evidence=float(max(table["net"][row, place], table["blame"][row, place])),
+            record=float(table["peak"][row, place]),
+            since=float(table["since"][row, place]),
+            share=float(shares.signals[place]),
+        )
+        for place in places
+    )
 
 
 def quantity(value: float, unit: Unit) -> str:

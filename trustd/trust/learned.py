@@ -14,6 +14,7 @@ from trustd.trust.settings import Settings
 from trustd.trust.units import Units
 from trustd.trust.windows import Window
 
+TINY = 1e-9
 QUIET = 0.1
 """Evidence below which the latest window is shown instead of the strongest."""
 COLUMNS = {
@@ -65,12 +66,16 @@ class Learned:
         known = present & (table["level.seen"] > 0)
         signed = (compressed - expected.blend) / expected.sigma
         np.copyto(signed, 0.0, where=~known)
-        deviation = np.abs(common.without(signed, known))
+        own_part = common.without(signed, known)
+        deviation = np.abs(own_part)
         rungs = rarity.rung(deviation)
         own, fleet = rarity.probabilities(table, rungs, settings.prior / evidence.UNIT)
         usual = self._units.expand(expected.blend)
         apart = np.nan_to_num(values - usual)
         said = evidence.surprise(own, deviation)
+        if own_part is not signed:
+            # The size in real units, too, is the guest's own only in this part.
+            said *= deviation / np.maximum(np.abs(signed), deviation + TINY)
         fresh = self._weigh(table, compressed, apart, said, window.contention)
         self._heap.add(table, fresh, seconds, at)
         record.note(table, values)

@@ -23,6 +23,7 @@ from trustd.model import (
 from trustd.trust.columns import Array
 from trustd.trust.ledger import OpenFinding
 from trustd.trust.settings import Pace, Range, Settings
+from trustd.trust.windows import Clock
 
 Plain = dict[str, Any]
 
@@ -97,7 +98,7 @@ def as_feature(plain: Mapping[str, Any]) -> FeatureSpec:
     )
 
 
-def open_finding(entry: OpenFinding, clock: float) -> Plain:
+def open_finding(entry: OpenFinding, now: float) -> Plain:
     """An open finding; its end is counted from now."""
     finding = entry.finding
     return {
@@ -117,11 +118,11 @@ def open_finding(entry: OpenFinding, clock: float) -> Plain:
         "severity": entry.severity.value,
         "ceiling": entry.ceiling,
         "opened": entry.opened,
-        "left": number(entry.until - clock),
+        "left": number(entry.until - now),
     }
 
 
-def as_open_finding(plain: Mapping[str, Any], guest: GuestId, clock: float) -> OpenFinding:
+def as_open_finding(plain: Mapping[str, Any], guest: GuestId, now: float) -> OpenFinding:
     """The inverse of :func:`open_finding`."""
     return OpenFinding(
         finding=Finding(
@@ -139,7 +140,7 @@ def as_open_finding(plain: Mapping[str, Any], guest: GuestId, clock: float) -> O
         severity=Severity(plain["severity"]),
         ceiling=as_number(plain["ceiling"]),
         opened=as_number(plain["opened"]),
-        until=clock + as_number(plain["left"]),
+        until=now + as_number(plain["left"]),
     )
 
 
@@ -210,3 +211,13 @@ def as_settings(plain: Mapping[str, Any]) -> Settings:
         for pace in plain["paces"]
     )
     return Settings(**{**plain, "paces": paces})
+
+
+def clock(present: Clock) -> Plain:
+    """Where a window stands, as plain values."""
+    return {**asdict(present), "spans": present.spans.tolist()}
+
+
+def as_clock(plain: Mapping[str, Any]) -> Clock:
+    """The inverse of :func:`clock`."""
+    return Clock(**{**plain, "spans": np.array(plain["spans"], dtype=float)})

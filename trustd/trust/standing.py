@@ -18,11 +18,13 @@ from trustd.trust.settings import Settings
 
 FIRST_FORGETS = 14.0
 """A first offence fades this much faster than the longest half-life."""
-LATCH_MOST = 2.0
+LATCH_MOST = 1.5
 ALONE = 1.2
 """The most that one resource alone may say, in units of the whole good evidence."""
 TOGETHER = 4.0
 """What a second resource that agrees wholly adds to that."""
+NEVER = 400 * 86400.0
+"""Seconds after which trust that is not back counts as lost."""
 NEWCOMER = 3.0
 """Good evidence that a newcomer's crossing is weighed against at least."""
 COLUMNS = {
@@ -34,7 +36,7 @@ COLUMNS = {
     "agreed": Column("family"),
     "blame": Column("feature"),
     "repeats": Column("guest"),
-    "ceiling": Column("guest", fill=1.0),
+    "ceiling": Column("guest", fill=1.0, dtype="f8"),
     "hold.until": Column("guest", fill=-np.inf, dtype="f8"),
     "hold.next": Column("guest", fill=-np.inf, dtype="f8"),
     "trust": Column("guest", fill=np.nan, dtype="f8"),
@@ -81,7 +83,8 @@ def latch(table: Table, settings: Settings, clock: float) -> Array:
     np.copyto(table["blame"], table["net"], where=blamed)
     crossed = crossing & (before <= 1.0)
     table["repeats"][crossed] += 1.0
-    holds = crossed & (table["hold.next"] <= clock)
+    # What a guest does in its first days is its nature: there is no norm to protect.
+    holds = crossed & (table["hold.next"] <= clock) & (table["age"] >= settings.hold)
     table["hold.until"][holds] = clock + settings.hold
     table["hold.next"][holds] = clock + settings.hold + settings.adapt
     record.hold(table, holds)
@@ -123,6 +126,12 @@ def weigh(table: Table) -> Evidence:
     return Evidence(whole, bad.sum(axis=1) + whole * np.minimum(learned, 1.0) + strong)
 
 
+def absolve(table: Table, row: int) -> None:
+    """Hold nothing against a guest any more."""
+    for name in ("latch", "agreed", "nu", "agree", "bad", "net", "blame", "repeats"):
+        table[name][row] = 0.0
+
+
 def settle(table: Table, projected: Array, fresh: Array, seconds: float) -> Array:
     """The trust value: down at once, up at the permitted rate and only when seen.
 
@@ -134,3 +143,31 @@ def settle(table: Table, projected: Array, fresh: Array, seconds: float) -> Arra
     highest = trust + np.where(fresh, table["behaviour.rise"] * seconds, 0.0)
     trust[:] = np.minimum(np.minimum(projected, table["ceiling"]), highest)
     return trust.copy()
+
+
+def wait(table: Table, row: int, target: float, settings: Settings) -> float:
+    """Seconds until trust can be back at a value, if nothing more is held against it.
+
+    Open findings are taken to end now; NaN where it is never.
+    """
+    trust, rise = float(table["trust"][row]), float(table["behaviour.rise"][row])
+    if trust >= target:
+        return 0.0
+    weighed = weigh(table)
+    good, bad = float(weighed.good[row]), float(weighed.bad[row])
+    full = max(good, settings.good)
+    warmup, fade = float(table["behaviour.warmup"][row]), float(bad_half_life(table)[row])
+
+    def reached(seconds: float) -> bool:
+        better = full - (full - good) * 2.0 ** (-seconds / warmup)
+        worse = bad * 2.0 ** (-seconds / fade)
+        belief, _, unsure = opinion.opinion(np.array(better), np.array(worse))
+        return bool(belief + settings.base_rate * unsure >= target)
+
+    low, high = 0.0, NEVER
+    if rise <= 0.0 or not reached(high):
+        return float("nan")
+    while high - low > 1.0:
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return max((target - trust) / rise, high)

@@ -1,0 +1,196 @@
+"""The access half at its addresses: why, what, by which labels and which policy."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from trustd.api.access_shapes import LabelChange, Proposal
+from trustd.api.handlers import LIVE
+from trustd.api.office import OFFICE, Office
+from trustd.api.peer import Peer, groups_of, peer_of
+from trustd.api.problems import RequestProblem
+from trustd.api.query import find
+from trustd.api.sending import send_json
+from trustd.errors import PolicyError, StoreError
+from trustd.model import ObjectRef
+
+T = TypeVar("T")
+
+MOST, USUAL = 1000, 100
+LONGEST = 1024
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127}")
+"""What a policy accepts as a label's name."""
+
+
+async def why(request: web.Request) -> web.StreamResponse:
+    """Why a guest may do something to an object, or not."""
+    office = _office(request)
+    guest = find(request.app[LIVE].fleet, request.match_info["guest"])
+    asked = _parameters(request, needed=("action", "type", "id"))
+    document = office.why(guest, asked["action"], ObjectRef(asked["type"], asked["id"]))
+    return await send_json(request, document)
+
+
+async def can(request: web.Request) -> web.StreamResponse:
+    """What a guest may do to every object that is known."""
+    office = _office(request)
+    guest = find(request.app[LIVE].fleet, request.match_info["guest"])
+    return await send_json(request, office.can(guest))
+
+
+async def decisions(request: web.Request) -> web.StreamResponse:
+    """The newest decisions that were recorded."""
+    office = _office(request)
+    asked = _parameters(request, may=("subject", "permit", "limit"))
+    permits: dict[str | None, bool | None] = {None: None, "true": True, "false": False}
+    if asked.get("permit") not in permits:
+        raise _bad("permit must be true or false")
+    permit = permits[asked.get("permit")]
+    limit = asked.get("limit", str(USUAL))
+    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST:
+        raise _bad(f"limit must be an integer from 1 to {MOST}")
+
+    def read() -> object:
+        return office.decisions(subject=asked.get("subject"), permit=permit, most=int(limit))
+
+    return await send_json(request, await _stored(read))
+
+
+async def policy(request: web.Request) -> web.StreamResponse:
+    """The policy in force."""
+    return await send_json(request, _office(request).policy())
+
+
+async def difference(request: web.Request) -> web.StreamResponse:
+    """What another policy would change; nothing is changed."""
+    office = _office(request)
+    _local(request)
+    proposal = await _read(request, Proposal)
+    try:
+        document = await asyncio.to_thread(office.difference, proposal.text, proposal.path)
+    except PolicyError as error:
+        raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    return await send_json(request, document)
+
+
+async def labels(request: web.Request) -> web.StreamResponse:
+    """The labels of a guest or an object."""
+    asked = _parameters(request, needed=("type", "id"))
+    return await send_json(request, _office(request).labels(asked["type"], asked["id"]))
+
+
+async def relabel(request: web.Request) -> web.StreamResponse:
+    """Change labels, for whoever may."""
+    office = _office(request)
+    peer = _changer(request, office)
+    change = await _read(request, LabelChange)
+    _check(change)
+    if change.type == "guest":
+        # by UUID or name; kept by UUID
+        guest = find(request.app[LIVE].fleet, change.id)
+        change = LabelChange("guest", guest.id, change.set, change.remove)
+    return await send_json(request, await _stored(lambda: office.relabel(change, peer)))
+
+
+def _office(request: web.Request) -> Office:
+    office = request.app.get(OFFICE)
+    if office is None:
+        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "this daemon decides nothing")
+    return office
+
+
+def _local(request: web.Request) -> Peer:
+    """Whoever asks over the unix socket; over TCP nobody is known."""
+    peer = peer_of(request)
+    if peer is None:
+        raise RequestProblem(HTTPStatus.FORBIDDEN, "this is answered over the unix socket only")
+    return peer
+
+
+def _changer(request: web.Request, office: Office) -> Peer:
+    """Whoever asks for a change and may have it; others are journalled."""
+    peer = peer_of(request)
+    if peer is None or not office.may_change(peer, groups_of(request)):
+        office.refused(peer, {"method": request.method, "path": request.path})
+        raise RequestProblem(
+            HTTPStatus.FORBIDDEN,
+            "changes are made over the unix socket, by root, by the daemon's own user or by the"
+            " group in the setting administration.group",
+        )
+    return peer
+
+
+async def _read(request: web.Request, shape: type[T]) -> T:
+    if request.content_type != "application/json":
+        raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+    try:
+        # strict: neither a number for a text nor a member that is not known
+        return TypeAdapter(shape).validate_python(_object(await request.read()), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _bad(f"{place}: {first['msg']}") from error
+    except TypeError as error:
+        raise _bad(str(error)) from error
+
+
+def _object(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _bad(f"not JSON: {error}") from error
+
+
+def _check(change: LabelChange) -> None:
+    if not change.type or not change.id or len(change.type) + len(change.id) > LONGEST:
+        raise _bad("type and id must be given, and not be longer than any identity is")
+    if not change.set and not change.remove:
+        raise _bad("there is nothing to set or to remove")
+    for name in (*change.set, *change.remove):
+        if not _NAME.fullmatch(name):
+            raise _bad(f"no label can be called {name[:128]!r}")
+    for name, value in change.set.items():
+        if not value or len(value) > LONGEST or not value.isprintable():
+            raise _bad(f"the label {name} must be a text of 1 to {LONGEST} printable characters")
+    both = set(change.set) & set(change.remove)
+    if both:
+        raise _bad(f"set and removed at once: {', '.join(sorted(both))}")
+
+
+def _parameters(
+    request: web.Request, *, needed: tuple[str, ...] = (), may: tuple[str, ...] = ()
+) -> dict[str, str]:
+    query = request.query
+    unknown = sorted(set(query) - set(needed) - set(may))
+    if unknown:
+        known = ", ".join((*needed, *may))
+        raise _bad(f"no parameter is called {unknown[0][:128]!r}; known are {known}")
+    found: dict[str, str] = {}
+    for name in query:
+        if len(query.getall(name)) > 1 or len(query[name]) > LONGEST:
+            raise _bad(f"{name} must be given once, with at most {LONGEST} characters")
+        found[name] = query[name]
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise _bad(f"the parameter {missing[0]} is missing")
+    return found
+
+
+async def _stored(work: Callable[[], T]) -> T:
+    """Work on the repository, off the loop."""
+    try:
+        return await asyncio.to_thread(work)
+    except StoreError as error:
+        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+
+
+def _bad(what: str) -> RequestProblem:
+    return RequestProblem(HTTPStatus.BAD_REQUEST, what)

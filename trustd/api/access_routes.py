@@ -1,0 +1,93 @@
+"""The addresses of the access half."""
+
+from __future__ import annotations
+
+from trustd.api import access
+from trustd.api import access_shapes as shapes
+from trustd.api.route import GUEST, Parameter, Route
+
+_WHAT = (
+    Parameter("type", "query", "The type: volume, network, bucket ...", needed=True),
+    Parameter("id", "query", "The identity.", needed=True),
+)
+
+ACCESS_ROUTES = (
+    Route(
+        "/v1/guests/{guest}/why",
+        "why",
+        access.why,
+        "Why a guest may do something to an object, or not",
+        shapes.WhyDoc,
+        parameters=(*GUEST, Parameter("action", "query", "The action.", needed=True), *_WHAT),
+        problems=(400, 404, 409, 503),
+    ),
+    Route(
+        "/v1/guests/{guest}/can",
+        "can",
+        access.can,
+        "What a guest may do to every object that is known",
+        shapes.CanList,
+        parameters=GUEST,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "/v1/decisions",
+        "decisions",
+        access.decisions,
+        "The newest decisions that were recorded",
+        shapes.DecisionList,
+        parameters=(
+            Parameter("subject", "query", "Only those about this subject."),
+            Parameter("permit", "query", "Only permits, or only denials.", {"type": "boolean"}),
+            Parameter(
+                "limit",
+                "query",
+                "How many.",
+                {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": access.MOST,
+                    "default": access.USUAL,
+                },
+            ),
+        ),
+        problems=(400, 503),
+    ),
+    Route(
+        "/v1/policy",
+        "policy",
+        access.policy,
+        "The policy in force",
+        shapes.PolicyText,
+        problems=(503,),
+    ),
+    Route(
+        "/v1/policy/difference",
+        "difference",
+        access.difference,
+        "What another policy would change; over the unix socket only",
+        shapes.DifferenceDoc,
+        method="POST",
+        body=shapes.Proposal,
+        problems=(400, 403, 415, 422, 503),
+    ),
+    Route(
+        "/v1/labels",
+        "labels",
+        access.labels,
+        "The labels of a guest or an object",
+        shapes.LabelsDoc,
+        parameters=_WHAT,
+        problems=(400, 503),
+    ),
+    Route(
+        "/v1/labels",
+        "relabel",
+        access.relabel,
+        "Change labels; over the unix socket only, for whoever may",
+        shapes.LabelsDoc,
+        method="POST",
+        body=shapes.LabelChange,
+        problems=(400, 403, 404, 409, 415, 503),
+    ),
+)

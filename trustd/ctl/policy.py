@@ -1,0 +1,151 @@
+"""``trustctl policy``: check, test, compare and show policies."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from trustd.ctl.connection import Document
+from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
+from trustd.ctl.tables import pairs, table
+from trustd.ctl.text import harmless
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.group()
+def command() -> None:
+    """Check, test, compare and show policies."""
+
+
+@command.command()
+@click.argument("file", type=_FILE)
+@click.option("--strict", is_flag=True, help="Doubts are mistakes too.")
+def check(file: Path, *, strict: bool) -> None:
+    """Check FILE as a start or a reload would: every mistake at its place, tests included.
+
+    Needs no daemon. Exits with 78 where the policy is wrong.
+    """
+    # the parser and the collectors are behind this: other commands start without them
+    from trustd.daemon.source import Source  # noqa: PLC0415
+    from trustd.plugins import discover  # noqa: PLC0415
+
+    features = {feature.name for feature in discover().features}
+    read = Source(file, None, features).read(at=time.time())
+    for doubt in read.doubts:
+        click.echo(f"{doubt.code}: {doubt.problem}", err=True)
+    click.echo(f"{harmless(read.policy.name)} {read.policy.id}")
+    if strict and read.doubts:
+        raise SystemExit(ANSWER_IS_BAD)
+
+
+@command.command()
+@click.argument("policy", type=_FILE)
+@click.argument("cases", type=_FILE, nargs=-1)
+@click.option("--coverage", is_flag=True, help="Name the rules that no case reaches.")
+def test(policy: Path, cases: Sequence[Path], *, coverage: bool) -> None:
+    """Ask POLICY what the files of cases expect; without any, those in tests/ beside it.
+
+    Needs no daemon. Exits with 3 where an answer is another one.
+    """
+    from trustd.daemon.source import cases_of  # noqa: PLC0415
+    from trustd.policy import load_policy  # noqa: PLC0415
+    from trustd.policy.cases import load_cases  # noqa: PLC0415
+    from trustd.policy.testing import run_cases  # noqa: PLC0415
+
+    loaded = load_policy(policy.read_text("utf-8"), str(policy))
+    files = [load_cases(each.read_text("utf-8"), str(each)) for each in cases]
+    report = run_cases(loaded, files or [found for _, found in cases_of(policy)])
+    for failed in report.failed:
+        what = failed.action or "band"
+        click.echo(harmless(f"{failed.case}: {what} is {failed.got}, expected {failed.expected}"))
+    reached = report.coverage
+    if coverage:
+        for kind in ("permits", "drops", "forbids", "bands"):
+            for name in getattr(reached, kind):
+                click.echo(harmless(f"never reached: {kind}: {name}"))
+    click.echo(
+        f"{report.answers} answers, {len(report.failed)} wrong;"
+        f" {reached.reached} of {reached.rules} rules reached"
+    )
+    if report.failed:
+        raise SystemExit(ANSWER_IS_BAD)
+
+
+@command.command()
+@click.argument("file", type=_FILE)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["grant", "revoke", "any"]),
+    help="Exit with 3 where FILE grants, revokes, or changes anything.",
+)
+@with_session
+def diff(session: Session, *, file: Path, fail_on: str | None) -> None:
+    """Show what FILE would change on the guests and objects of the running daemon.
+
+    Lines begin with + for what it grants, - for what it revokes, ~ for a guest in another
+    band, role or mode, and ! for a guest that a wall would refuse.
+    """
+    proposal = {"text": file.read_text("utf-8"), "path": str(file)}
+    found = session.connection.post("/v1/policy/difference", proposal)
+    session.show(found, lambda: _differences(found), lambda: _compared(found))
+    worse = {"grant": found["granted"], "revoke": found["revoked"], None: ()}
+    worse["any"] = [*found["granted"], *found["revoked"], *found["moved"], *found["broken"]]
+    if worse[fail_on]:
+        raise SystemExit(ANSWER_IS_BAD)
+
+
+@command.command()
+def schema() -> None:
+    """Print the JSON Schema of policies, for editors."""
+    from trustd.policy.jsonschema import json_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@command.command()
+@with_session
+def show(session: Session) -> None:
+    """Show the policy in force, as it was read."""
+    found = session.connection.get("/v1/policy")
+    head = [(name, str(found[name])) for name in ("name", "id", "path", "mode", "error")]
+    # shown line by line: a file may hold anything
+    lines = [harmless(line) for line in found["text"].splitlines()]
+    session.show(
+        found,
+        lambda: [*head, *([line] for line in lines)],
+        lambda: Group(pairs(head), Text(), *(Text(line) for line in lines)),
+    )
+
+
+def _differences(found: Document) -> Iterator[Sequence[str]]:
+    for sign, kind in (("+", "granted"), ("-", "revoked")):
+        for each in found[kind]:
+            what = (each["action"], each["type"], each["id"])
+            yield sign, each["name"], *what, each["before"], each["after"]
+    for each in found["moved"]:
+        for part in ("band", "roles", "mode"):
+            before, after = (_joined(value) for value in each[part])
+            if before != after:
+                yield "~", each["name"], part, before, after
+    for each in found["broken"]:
+        yield "!", each["name"], each["wall"], each["value"], each["held"]
+
+
+def _joined(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def _compared(found: Document) -> RenderableType:
+    rows = [tuple(row) for row in _differences(found)]
+    if not rows:
+        return Text(f"nothing changes, in {found['questions']} questions")
+    width = max(map(len, rows))
+    padded = (row + ("",) * (width - len(row)) for row in rows)
+    return table(("", "GUEST", *("" for _ in range(width - 2))), padded)

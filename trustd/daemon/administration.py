@@ -1,0 +1,212 @@
+"""The access half as the API shows and changes it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Collection, Mapping
+from math import isnan
+
+import structlog
+
+from trustd.api import access_shapes as shapes
+from trustd.api.peer import Peer
+from trustd.config import AdministrationSettings
+from trustd.daemon.access import Access, boot_clock
+from trustd.daemon.differing import difference_of
+from trustd.decisions import Asker, Question
+from trustd.model import Assessment, GuestId, ObjectRef
+from trustd.policy.terms import GUEST
+from trustd.repository import Entry, Journal
+
+log = structlog.get_logger()
+
+OPERATOR = Asker("trustctl", "api")
+"""Whoever asks over the API: known, and bringing nothing."""
+
+REFUSALS = (10, 60.0)
+"""Refused changes that are journalled at most, and in how many seconds."""
+
+
+class Administration:
+    """Explains decisions, and changes labels.
+
+    Args:
+        path: of the policy file, as people know it.
+    """
+
+    def __init__(
+        self, access: Access, journal: Journal, settings: AdministrationSettings, path: str
+    ) -> None:
+        self._access = access
+        self._journal = journal
+        self._group = settings.group
+        self._path = path
+        self._changing = threading.Lock()
+        self._refusals: deque[float] = deque()
+
+    def why(self, guest: Assessment, action: str, target: ObjectRef) -> shapes.WhyDoc:
+        """Why a guest may do something, or not."""
+        question = Question(GUEST, guest.id, action, target.type, target.id)
+        told = self._access.point.explain(OPERATOR, question)
+        decision = told.decision
+        seen = self._access.point.world.guest(guest.id)
+        return shapes.WhyDoc(
+            guest=guest.id,
+            name=guest.guest.name,
+            action=action,
+            type=target.type,
+            id=target.id,
+            permit=decision.permit,
+            reason=decision.reason,
+            text=told.text,
+            nearest=told.nearest,
+            gates=[shapes.GateDoc(gate.name, gate.passed) for gate in told.gates],
+            band=decision.band,
+            role=decision.role,
+            mode=decision.mode,
+            policy=decision.policy,
+            trust=None if isnan(guest.trust) else guest.trust,
+            labels=dict(seen.guest.labels) if seen else {},
+            object_labels=dict(self._access.point.world.directory.registry.object(target)),
+        )
+
+    def can(self, guest: Assessment) -> shapes.CanList:
+        """What a guest may do to every object that is known."""
+        point = self._access.point
+        world = point.world
+        seen = world.guest(guest.id)
+        actions = sorted(seen.subject.grants) if seen else []
+        objects = []
+        for kind in sorted(world.policy.objects.types):
+            for identity in world.objects(kind):
+                asked = [Question(GUEST, guest.id, each, kind, identity) for each in actions]
+                decided = {each.action: point.explain(OPERATOR, each).decision for each in asked}
+                objects.append(
+                    shapes.CanDoc(
+                        kind,
+                        identity,
+                        [action for action, found in decided.items() if found.permit],
+                        {a: found.reason for a, found in decided.items() if not found.permit},
+                    )
+                )
+        band = world.band(seen.subject if seen else None, at=time.time(), clock=boot_clock())
+        return shapes.CanList(
+            guest=guest.id,
+            name=guest.guest.name,
+            band=band,
+            mode=guest.mode,
+            policy=world.policy.id,
+            roles=seen.subject.roles if seen else (),
+            objects=objects,
+        )
+
+    def policy(self) -> shapes.PolicyText:
+        """The policy in force."""
+        world, loaded = self._access.point.world, self._access.loaded
+        policy, now = world.policy, time.time()
+        return shapes.PolicyText(
+            name=policy.name,
+            id=policy.id,
+            path=self._path,
+            mode=policy.mode,
+            loaded=loaded.at,
+            error=loaded.error,
+            bands=policy.bands,
+            exceptions=[
+                shapes.ExceptionDoc(
+                    id=each.id,
+                    floor=each.floor,
+                    until=each.until,
+                    over=each.until <= now,
+                    actions=each.actions,
+                    object=each.object,
+                    by=each.by,
+                    reason=each.reason,
+                    guests=[
+                        id_
+                        for id_, seen in sorted(world.guests.items())
+                        if any(lift.id == each.id for lift in seen.subject.lifts)
+                    ],
+                )
+                for each in policy.document.exceptions
+            ],
+            text=loaded.text,
+        )
+
+    def labels(self, kind: str, identity: str) -> shapes.LabelsDoc:
+        """The labels of a guest or an object."""
+        world = self._access.point.world
+        registry = world.directory.registry
+        given = registry.given.get((kind, identity), {})
+        if kind == GUEST:
+            seen = world.guest(identity)
+            found = dict(seen.guest.labels) if seen else dict(given)
+        else:
+            found = dict(registry.object(ObjectRef(kind, identity)))
+        return shapes.LabelsDoc(kind, identity, found, dict(given))
+
+    def decisions(
+        self, *, subject: str | None, permit: bool | None, most: int
+    ) -> shapes.DecisionList:
+        """The newest decisions that were recorded."""
+        found = self._access.stores.rulings.last(subject=subject, permit=permit, most=most)
+        return shapes.DecisionList([shapes.DecisionDoc(*record) for record in found])
+
+    def difference(self, text: str, path: str) -> shapes.DifferenceDoc:
+        """What another policy would change."""
+        point, source = self._access.point, self._access.source
+        new = source.parse(text, path)
+        return difference_of(point, new, at=time.time(), clock=boot_clock())
+
+    def relabel(self, change: shapes.LabelChange, peer: Peer) -> shapes.LabelsDoc:
+        """Change labels; in force from the next tick on."""
+        entity, store = (change.type, change.id), self._access.stores.labels
+        with self._changing:
+            before = dict(store.all().get(entity, {}))
+            after = {
+                name: value
+                for name, value in {**before, **change.set}.items()
+                if name not in change.remove
+            }
+            is_guest = change.type == GUEST
+            seen = self._access.point.world.guest(change.id) if is_guest else None
+            entry = Entry(
+                time.time(),
+                GuestId(change.id if is_guest else ""),
+                seen.guest.name if seen else "",
+                "label",
+                {
+                    "type": change.type,
+                    "id": change.id,
+                    "before": before,
+                    "after": after,
+                    "uid": peer.uid,
+                    "pid": peer.pid,
+                },
+            )
+            store.change(entity, change.set, change.remove, entry)
+        self._access.labels_changed()
+        log.info("labels changed", type=change.type, id=change.id, labels=after, uid=peer.uid)
+        shown = self.labels(*entity).labels
+        others = {name: value for name, value in shown.items() if name not in before}
+        return shapes.LabelsDoc(*entity, {**others, **after}, after)
+
+    def may_change(self, peer: Peer, groups: Collection[int]) -> bool:
+        """Root, the daemon's own user, and the members of the group of the settings."""
+        return peer.uid in {0, os.geteuid()} or self._group in groups
+
+    def refused(self, peer: Peer | None, what: Mapping[str, str]) -> None:
+        """Journal a change that was refused; not without bound, for anybody can ask."""
+        most, within = REFUSALS
+        now = boot_clock()
+        while self._refusals and now - self._refusals[0] > within:
+            self._refusals.popleft()
+        if len(self._refusals) >= most:
+            return
+        self._refusals.append(now)
+        document = {**what, "uid": peer.uid if peer else None, "pid": peer.pid if peer else None}
+        log.warning("a change was refused", **document)
+        self._journal.append([Entry(time.time(), GuestId(""), "", "refused", document)])

@@ -1,0 +1,261 @@
+"""AuthZEN Authorization API 1.0: evaluation and evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from trustd.config import Dialect
+from trustd.decisions.body import Malformed, is_text, labels, parse
+from trustd.decisions.desk import POLICY, Desk
+from trustd.decisions.point import UNRECORDED
+from trustd.decisions.question import LONGEST, Asker, Question
+from trustd.model import Decision
+from trustd.policy import Labels
+
+JSON: dict[str, str] = {"Content-Type": "application/json"}
+MOST_ITEMS = 10_000
+REASONS = "trustd_reasons"
+"""A member of ``context`` by which a caller asks for the reason of a decision."""
+
+Document = Mapping[str, Any]
+Answer = dict[str, Any]
+
+_SEMANTICS: Mapping[str, Callable[[Decision], bool] | None] = {
+    "execute_all": None,
+    "deny_on_first_deny": lambda decision: not decision.permit,
+    "permit_on_first_permit": lambda decision: decision.permit,
+}
+_PLAIN: Mapping[bool, Answer] = {True: {"decision": True}, False: {"decision": False}}
+
+
+class Evaluation:
+    """The two endpoints that decide."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def one(self, request: web.Request, asker: Asker) -> web.Response:
+        """``POST /access/v1/evaluation``."""
+        try:
+            document = await read(request)
+            return await self._single(asker, document)
+        except Malformed as error:
+            return bad(error)
+
+    async def many(self, request: web.Request, asker: Asker) -> web.Response:
+        """``POST /access/v1/evaluations``."""
+        try:
+            document = await read(request)
+            items, stop = _batch(document)
+            if not items:
+                return await self._single(asker, document)
+            return await self._several(asker, document, items, stop)
+        except Malformed as error:
+            return bad(error)
+
+    async def _single(self, asker: Asker, document: Document) -> web.Response:
+        question = question_of(document)
+        decision = await self._desk.point.decide(asker, question)
+        answer = self._answer(asker, question, decision, wants_reason(document))
+        return answered(answer, decision.policy)
+
+    async def _several(
+        self,
+        asker: Asker,
+        document: Document,
+        items: Sequence[Any],
+        stop: Callable[[Decision], bool] | None,
+    ) -> web.Response:
+        asked = _questions(document, items)
+        if stop is _SEMANTICS["deny_on_first_deny"]:
+            # a broken item is a denial: nothing behind it is decided
+            broken = (n for n, each in enumerate(asked, 1) if isinstance(each, Malformed))
+            asked = asked[: next(broken, len(asked))]
+        valid = [each for each in asked if isinstance(each, Question)]
+        policy = self._desk.point.world.policy.id
+        decisions = await self._desk.point.decide_all(asker, valid, stop)
+        stopped = stop is not None and bool(decisions) and stop(decisions[-1])
+        answers: list[Answer] = []
+        left = iter(decisions)
+        given = len(decisions)
+        for number, each in enumerate(asked):
+            if isinstance(each, Malformed):
+                answers.append(_broken(each))
+                continue
+            decision = next(left, None)
+            if decision is None:
+                break
+            reasons = wants_reason(items[number]) or wants_reason(document)
+            answers.append(self._answer(asker, each, decision, reasons))
+            policy = decision.policy
+            given -= 1
+            if stopped and not given:
+                break
+        return answered({"evaluations": answers}, policy)
+
+    def _answer(
+        self,
+        asker: Asker,
+        question: Question,
+        decision: Decision,
+        reasons: bool,  # noqa: FBT001
+    ) -> Answer:
+        if not reasons:
+            return _PLAIN[decision.permit]
+        context: Answer = {
+            "reason": decision.reason,
+            "band": decision.band,
+            "mode": decision.mode,
+            "policy": decision.policy,
+        }
+        if decision.reason != UNRECORDED:
+            told = self._desk.point.explain(asker, question)
+            # the world may have moved on since: then the decision's own words must do
+            if told.decision == decision:
+                context |= {"text": told.text, "nearest": told.nearest}
+        return {"decision": decision.permit, "context": context}
+
+
+def routes(desk: Desk) -> tuple[tuple[str, str, Callable[..., Any]], ...]:
+    """Method, path and handler of each endpoint."""
+    here = Evaluation(desk)
+
+    def asked(handler: Callable[..., Any]) -> Callable[..., Any]:
+        return desk.ask(Dialect.AUTHZEN, handler, refused)
+
+    return (
+        ("POST", "/access/v1/evaluation", asked(here.one)),
+        ("POST", "/access/v1/evaluations", asked(here.many)),
+    )
+
+
+async def read(request: web.Request) -> Document:
+    """The JSON object that a request carries.
+
+    Raises:
+        Malformed: it carries none.
+    """
+    if request.content_type != "application/json":
+        raise Malformed("the Content-Type must be application/json")
+    document = parse(await request.read())
+    if not isinstance(document, dict):
+        raise Malformed("the body must be a JSON object")
+    return document
+
+
+def question_of(document: Document) -> Question:
+    """The question that a request or an item asks.
+
+    Raises:
+        Malformed: something is missing or of the wrong type.
+    """
+    kind, identity, brought = entity(document, "subject")
+    action = named(document)
+    object_type, object_, attached = entity(document, "resource")
+    member(document, "context")
+    return Question(kind, identity, action, object_type, object_, brought, attached)
+
+
+def entity(document: Document, name: str, *, whole: bool = True) -> tuple[str, str, Labels | None]:
+    """Type, id and properties of a subject or a resource.
+
+    Args:
+        whole: whether it must have an id; else an id is passed over.
+    """
+    given = member(document, name, needed=True)
+    properties = member(given, "properties", of=name)
+    found = labels(properties) if properties else None
+    return text(given, "type", of=name), text(given, "id", of=name) if whole else "", found
+
+
+def named(document: Document) -> str:
+    """The name of the action."""
+    action = member(document, "action", needed=True)
+    member(action, "properties", of="action")
+    return text(action, "name", of="action")
+
+
+def member(document: Document, name: str, *, needed: bool = False, of: str = "") -> Document:
+    """A member that is an object; an empty one where it may be absent and is."""
+    found = document.get(name)
+    if found is None and name not in document and not needed:
+        return {}
+    if not isinstance(found, dict):
+        raise Malformed(f"{of}{'.' if of else ''}{name} must be an object")
+    return found
+
+
+def text(document: Document, name: str, *, of: str) -> str:
+    """A member that is a text."""
+    found = document.get(name)
+    if not isinstance(found, str):
+        raise Malformed(f"{of}.{name} must be a string")
+    if len(found) > LONGEST:
+        raise Malformed(f"{of}.{name} must have at most {LONGEST} characters")
+    return found
+
+
+def wants_reason(document: Document) -> bool:
+    """Whether a request asks for reasons."""
+    context = document.get("context") if isinstance(document, dict) else None
+    return isinstance(context, dict) and context.get(REASONS) is True
+
+
+def _batch(document: Document) -> tuple[Sequence[Any], Callable[[Decision], bool] | None]:
+    """The items of a batch, none for a single question, and what ends it."""
+    items = document.get("evaluations", [])
+    if not isinstance(items, list):
+        raise Malformed("evaluations must be a list")
+    if len(items) > MOST_ITEMS:
+        raise Malformed(f"evaluations must have at most {MOST_ITEMS} items")
+    semantic = member(document, "options").get("evaluations_semantic", "execute_all")
+    if not isinstance(semantic, str) or semantic not in _SEMANTICS:
+        raise Malformed(f"options.evaluations_semantic must be one of {', '.join(_SEMANTICS)}")
+    if items:
+        for name in ("subject", "action", "resource", "context"):
+            member(document, name)
+    return items, _SEMANTICS[semantic]
+
+
+def _questions(document: Document, items: Sequence[Any]) -> list[Question | Malformed]:
+    """Each item's question, or what is wrong with it; an item's parts replace the defaults."""
+    defaults = {
+        name: document[name] for name in ("subject", "action", "resource") if name in document
+    }
+    found: list[Question | Malformed] = []
+    for item in items:
+        try:
+            if not isinstance(item, dict):
+                raise Malformed("an item must be an object")  # noqa: TRY301 - as any other
+            found.append(question_of({**defaults, **item}))
+        except Malformed as error:
+            found.append(error)
+    return found
+
+
+def _broken(error: Malformed) -> Answer:
+    problem = {"status": int(HTTPStatus.BAD_REQUEST), "message": str(error)}
+    return {"decision": False, "context": {"error": problem}}
+
+
+def answered(document: object, policy: str) -> web.Response:
+    """An answer, with the policy that gave it."""
+    return web.Response(body=orjson.dumps(document), headers=JSON | {POLICY: policy})
+
+
+def bad(error: Malformed) -> web.Response:
+    """What is wrong with a request, as a message."""
+    message = str(error)
+    body = orjson.dumps(message if is_text(message) else "malformed")
+    return web.Response(status=HTTPStatus.BAD_REQUEST, body=body, headers=JSON)
+
+
+def refused() -> web.Response:
+    """What everybody hears who may not ask."""
+    headers = JSON | {"WWW-Authenticate": "Bearer"}
+    return web.Response(status=HTTPStatus.UNAUTHORIZED, body=b'"unauthorized"', headers=headers)

@@ -1,0 +1,77 @@
+"""Who may ask: by the kernel's word on the socket, by a token elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from trustd.config import CallerSettings, DecisionSettings, Dialect
+from trustd.decisions.question import ANYBODY, Asker
+
+
+class Peer(Protocol):
+    """Whoever is at the other end of a unix socket."""
+
+    @property
+    def uid(self) -> int:
+        """The user's number."""
+
+    @property
+    def gid(self) -> int:
+        """The number of its first group."""
+
+
+def hashed(token: str) -> str:
+    """The form in which a token stands in the settings.
+
+    >>> hashed("open sesame")[:8]
+    '41ef4bb0'
+    """
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class Callers:
+    """The registered callers, and the dialects that are open to anybody."""
+
+    def __init__(self, settings: DecisionSettings) -> None:
+        self._open = settings.open
+        self._callers = tuple(
+            (each, {dialect: _asker(each, dialect) for dialect in each.dialects})
+            for each in settings.callers
+        )
+        self._strangers = {dialect: replace(ANYBODY, dialect=dialect) for dialect in self._open}
+
+    def identify(
+        self, dialect: Dialect, peer: Peer | None, tokens: Iterable[str] = ()
+    ) -> Asker | None:
+        """Who asks; None for somebody who may not.
+
+        A token is more exact than a user, and a user than a group. Whoever may not ask
+        in this dialect is treated as if nobody knew them.
+
+        Args:
+            peer: None where the kernel does not say.
+            tokens: that the request shows.
+        """
+        shown = [hashed(token) for token in tokens if token]
+        by_token = by_user = by_group = None
+        for settings, askers in self._callers:
+            asker = askers.get(dialect)
+            # every token is compared with every caller's, whatever was found already
+            if settings.token is not None:
+                for digest in shown:
+                    if hmac.compare_digest(digest, settings.token):
+                        by_token = by_token or asker
+            if peer is not None:
+                if settings.user == peer.uid:
+                    by_user = by_user or asker
+                if settings.group == peer.gid and settings.user is None:
+                    by_group = by_group or asker
+        return by_token or by_user or by_group or self._strangers.get(dialect)
+
+
+def _asker(settings: CallerSettings, dialect: Dialect) -> Asker:
+    return Asker(settings.name, dialect, settings.subject, settings.subjects, settings.objects)

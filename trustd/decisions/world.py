@@ -1,0 +1,207 @@
+"""What is in force at a moment: one value, swapped whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import cast
+
+from trustd.decisions.question import LONGEST, Asker, Question
+from trustd.model import Assessment, GuestId, GuestState, ObjectRef
+from trustd.pipeline import Registry, Seen, objects_of
+from trustd.policy import Labels, Policy, Subject, Target
+from trustd.policy.selectors import Values
+from trustd.policy.terms import GUEST
+from trustd.policy.walls import Occupied, occupancy
+
+REMEMBERED = 20_000
+"""Subjects and targets that are kept ready; beyond it they are made anew."""
+
+LATE = 3.0
+"""Intervals after which what the last tick said is no longer the present."""
+
+
+class Directory:
+    """Subjects and objects as one policy sees them under one registry.
+
+    What was asked for once is kept ready. Belongs to the loop.
+    """
+
+    def __init__(self, policy: Policy, registry: Registry) -> None:
+        self.policy = policy
+        self.registry = registry
+        self._subjects: dict[tuple[str, str], Subject | None] = {}
+        self._targets: dict[tuple[str, str], Target | None] = {}
+
+    def subject(self, kind: str, identity: str, brought: Labels | None) -> Subject | None:
+        """A subject that is no guest; None where its type is not known.
+
+        Args:
+            brought: properties that win over what is stored; None for none.
+        """
+        key = (kind, identity)
+        if brought is None and key in self._subjects:
+            return self._subjects[key]
+        if kind == GUEST or len(identity) > LONGEST:
+            return None
+        stored = self.registry.subjects.get(key, {})
+        made = self.policy.subject(kind, identity, {**stored, **(brought or {})})
+        if brought is None:
+            _remember(self._subjects, key, made)
+        return made
+
+    def target(self, kind: str, identity: str, attached: Labels | None) -> Target | None:
+        """An object; None where its type is not known.
+
+        Args:
+            attached: properties for labels that are not stored; None for none.
+        """
+        key = (kind, identity)
+        if attached is None and key in self._targets:
+            return self._targets[key]
+        if len(identity) > LONGEST:
+            return None
+        ref = ObjectRef(kind, identity)
+        labels = {**(attached or {}), **self.registry.object(ref)}
+        made = self.policy.target(ref, cast("Mapping[str, str]", labels))
+        if attached is None:
+            _remember(self._targets, key, made)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a decision looks at, but history.
+
+    Args:
+        guests: by UUID, as the policy saw them at the last tick.
+        trust: of each guest; NaN where there is none.
+        occupied: who runs on the host, for running walls.
+        clock: seconds of the boot clock at that tick.
+        fresh_for: seconds after it for which its bands hold.
+    """
+
+    directory: Directory
+    guests: Mapping[str, Seen]
+    trust: Mapping[str, float]
+    occupied: Occupied
+    clock: float
+    fresh_for: float
+
+    @classmethod
+    def empty(cls, directory: Directory) -> World:
+        """Before the first tick: no guest is known."""
+        return cls(directory, {}, {}, {}, 0.0, 0.0)
+
+    @classmethod
+    def of(
+        cls,
+        directory: Directory,
+        seen: Mapping[GuestId, Seen],
+        assessed: Mapping[GuestId, Assessment],
+        *,
+        clock: float,
+        interval: float,
+    ) -> World:
+        """After a tick.
+
+        Args:
+            seen: the guests as the policy sees them.
+            assessed: those that are there.
+            interval: seconds between two ticks.
+        """
+        here = {id_: seen[id_] for id_ in assessed if id_ in seen}
+        walls = directory.policy.running_walls
+        running: dict[str, Values] = {
+            id_: found.subject.values
+            for id_, found in here.items()
+            if assessed[id_].guest.state is not GuestState.SHUTOFF
+        }
+        return cls(
+            directory,
+            cast("Mapping[str, Seen]", here),
+            {id_: each.trust for id_, each in assessed.items()},
+            occupancy(walls, running) if walls else {},
+            clock,
+            LATE * interval,
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.directory.policy
+
+    def subject(self, asker: Asker, question: Question) -> Subject | None:
+        """Whoever is asked about; None where nobody is known."""
+        kind = question.subject_type
+        if kind == GUEST:
+            found = self.guest(question.subject)
+            return found.subject if found else None
+        brought = question.brought
+        if brought is not None and not self.accepts(asker, kind):
+            brought = None
+        return self.directory.subject(kind, question.subject, brought)
+
+    def target(self, asker: Asker, question: Question) -> Target | None:
+        """What is asked about; None where its type is not known."""
+        attached = question.attached
+        if attached is not None and question.object_type not in asker.objects:
+            attached = None
+        return self.directory.target(question.object_type, question.object, attached)
+
+    def accepts(self, asker: Asker, kind: str) -> bool:
+        """Whether this caller may bring properties of subjects of a type."""
+        known = self.policy.document.subject_types.get(kind)
+        return kind in asker.subjects and known is not None and known.properties == "accept"
+
+    def guest(self, identity: str) -> Seen | None:
+        """A guest by its UUID, however it is written."""
+        return self.guests.get(identity) or self.guests.get(identity.lower())
+
+    def band(self, subject: Subject | None, *, at: float, clock: float) -> str:
+        """A subject's band now; where the ticks stay away, what the policy says of silence.
+
+        Args:
+            at: epoch seconds.
+            clock: seconds of the boot clock.
+        """
+        if subject is None or not subject.measured:
+            return self.policy.bands[0]
+        seen = self.guests.get(subject.id)
+        if seen is None:
+            return self.policy.bands[-1]
+        age = clock - self.clock
+        if age <= self.fresh_for:
+            return seen.standing.band
+        return self.policy.relays.step(
+            seen.standing, None, at=at, clock=clock, stale_for=seen.silent + age
+        ).band
+
+    def subjects(self, kind: str) -> Iterable[str]:
+        """The identities of every known subject of a type, in order."""
+        if kind == GUEST:
+            return sorted(self.guests)
+        return sorted(id_ for type_, id_ in self.directory.registry.subjects if type_ == kind)
+
+    def objects(self, kind: str) -> Iterable[str]:
+        """The identities of every known object of a type, in order."""
+        found = {ref.id for ref in self.directory.registry.objects if ref.type == kind}
+        for seen in self.guests.values():
+            found.update(ref.id for ref in objects_of(seen.guest) if ref.type == kind)
+        return sorted(found)
+
+    def trust_of(self, subject: Subject | None) -> float:
+        """A guest's trust; NaN for everybody else."""
+        return self.trust.get(subject.id, nan) if subject and subject.measured else nan
+
+
+_K = tuple[str, str]
+
+
+def _remember(
+    kept: dict[_K, Subject | None] | dict[_K, Target | None], key: _K, made: object
+) -> None:
+    if len(kept) >= REMEMBERED:
+        kept.clear()
+    kept[key] = made  # type: ignore[assignment]  # of the kind that it keeps
