@@ -18,7 +18,7 @@ test: ## Run every test, on real guests too (root)
 
 unit: ## Run the tests that need no guest
 	@tools/setup.sh check
-	$(PYTHON) -m pytest -q -m "not lab"
+	$(PYTHON) -m pytest -q -n auto -m "not lab"
 
 check: ## Format, lint, types, import floors, unit tests
 	@tools/setup.sh check
@@ -26,7 +26,7 @@ check: ## Format, lint, types, import floors, unit tests
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	$(PYTHON) -m pytest -q -m "not lab"
+	$(PYTHON) -m pytest -q -n auto -m "not lab"
 
 format: ## Format, and mend what the linter can
 	@tools/setup.sh check

@@ -107,7 +107,7 @@ def peer(
     """One peer: thresholds from the first half of its guests, figures from the other."""
     rate = np.array([feature.unit != "percent" for feature in FEATURES])
     scored = []
-    for half, seeds in ((guests[0::2], ()), (guests[1::2], SEEDS[:1])):
+    for half, seeds in ((guests[0::2], ()), (guests[1::2], SEEDS)):
         case = fleet.build(trace, half, seeds)
         rows = case.values.shape[1]
         detector = peers.Accumulated(make(rows, len(FEATURES)), rows)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.figures import write
+from bench.results import write
 from trustd.model import ObjectRef
 from trustd.policy import Policy, Subject, Target, decide, load_policy
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.figures import write
+from bench.results import write
 from trustd import __version__
 from trustd.config import Settings
 from trustd.daemon.build import DATABASE, read_policy, wire

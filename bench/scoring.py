@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import sys
 import time
@@ -50,7 +51,8 @@ def main() -> int:
         for name, value in found.items():
             print(f"  {name} {value:.4g}", flush=True)
         print(f"  ({time.monotonic() - begun:.0f} s)", flush=True)
-        figures |= found
+        # A figure that could not be measured is left out: JSON has no word for it.
+        figures |= {name: value for name, value in found.items() if math.isfinite(value)}
         target.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     return 0
 

@@ -23,6 +23,7 @@ from trustd.documents import (
     load,
     validate,
 )
+from trustd.documents.document import MOST_PROBLEMS
 from trustd.documents.tree import MOST_DEPTH, MOST_NODES, parse, resolve
 from trustd.errors import ConfigError, DocumentError, PolicyError
 
@@ -224,6 +225,30 @@ def test_harmful_text_is_refused_quickly(text):
     began = time.perf_counter()
     assert len(problems(text)) == 1
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"k{n}: 1" for n in range(20_000)),
+        "\n".join("every: 1" for n in range(20_000)),
+        "listed:\n" + "\n".join("- {sise: 1}" for n in range(5_000)),
+        "listed:\n" + "\n".join("- {size: x}" for n in range(5_000)),
+        "listed:\n" + "\n".join("- {size: 1, uses: [u]}" for n in range(5_000)),
+    ],
+    ids=["unknown", "twice", "misspelt", "wrong", "references"],
+)
+def test_thousands_of_mistakes_are_no_flood(text):
+    """Problems are shown up to a number, in a time that does not explode."""
+
+    def refer(model, rest, _written):
+        for at, part in enumerate(model.listed):
+            if part.uses:
+                yield rest.problem(("listed", at, "uses", 0), "no")
+
+    began = time.perf_counter()
+    assert 100 <= len(problems(text, refer)) <= 2 * MOST_PROBLEMS
+    assert time.perf_counter() - began < 10
 
 
 def test_aliases_work_but_count_as_what_they_stand_for():

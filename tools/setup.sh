@@ -16,7 +16,7 @@ lab_packages="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
   ebtables socat util-linux kmod"
 case $target in
 demo) packages="$build_packages $lab_packages" locks="run" ;;
-test) packages="$build_packages $lab_packages prometheus systemd" locks="run dev" ;;
+test) packages="$build_packages $lab_packages prometheus systemd nginx-light" locks="run dev" ;;
 bench) packages="$build_packages $lab_packages prometheus" locks="run dev bench" ;;
 check | docs) packages="$build_packages" locks="run dev" ;;
 *) echo "tools/setup.sh: unknown target '$target'" >&2 && exit 2 ;;

@@ -217,8 +217,8 @@ class Rig:
         self._end()
 
     def kill(self) -> None:
-        """As on SIGKILL: the next run finds the repository as it is on the disk now."""
-        self.settle()
+        """As on SIGKILL after the last write: the next run finds the repository as it is."""
+        self.land()
         following = self._directory / str(self._runs + 1)
         following.mkdir()
         for file in self.path.parent.glob(f"{DATABASE}*"):
@@ -238,7 +238,7 @@ class Rig:
 
     def settle(self) -> None:
         """Wait until what was submitted to the repository is done."""
-        self.database.write(lambda connection: None)
+        self.database.submit(lambda connection: None).exception(10)
 
     def tick(self, times: int = 1, *, seconds: float = INTERVAL, step: float = 0.0) -> Fleet:
         """So many ticks; the last one's fleet.

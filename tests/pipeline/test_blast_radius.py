@@ -172,7 +172,7 @@ def test_new_devices_of_a_narrowed_guest_are_narrowed_at_once(rig):
     """A disk that is added to a narrowed guest is no second fall, whatever is left."""
     spike(rig)
     rig.tick()
-    name = sorted(rig.sent())[0]
+    name = min(rig.sent())
     number = int(name.removeprefix("web-"))
     known = web(number)
     more = (*known.disks, type(known.disks[0])("vdb", "/images/other.qcow2"))

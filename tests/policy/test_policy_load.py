@@ -1,5 +1,7 @@
 """A policy's mistakes: all of them, each at its place, with what to do."""
 
+import time
+
 import pytest
 from base_policy import BASE
 from hypothesis import given, settings
@@ -319,6 +321,20 @@ def test_the_whole_shape_loads():
     policy = load_policy(WHOLE, "dc1.yaml")
     assert policy.bands == ("trusted", "guarded", "restricted", "isolated")
     assert len(policy.document.walls) == 2
+
+
+def test_sets_within_sets_take_no_time():
+    """Doubling sets, long chains and thousands of wrong names end quickly."""
+    doubling = ["a0: [read]"] + [f"a{n}: [a{n - 1}, a{n - 1}]" for n in range(1, 900)]
+    text = BASE.replace("actions:\n", "actions:\n  " + "\n  ".join(doubling) + "\n", 1)
+    began = time.perf_counter()
+    policy = load_policy(text.replace("[io], object: web-data", "[a899], object: web-data"), "p")
+    assert {grant.action for grant in policy.grants_of_role("web")} == {"read", "connect", "send"}
+    wrong = ", ".join(f"wrong{n}" for n in range(20_000))
+    found = problems(text.replace("cap: [ro, send]", f"cap: [{wrong}]"))
+    assert 100 <= len(found) <= 400
+    assert len(str(found[0])) < 2000
+    assert time.perf_counter() - began < 10
 
 
 LINES = WHOLE.splitlines(keepends=True)

@@ -268,6 +268,49 @@ def test_benign_teaches_at_once_and_attack_takes_back(known: Known) -> None:
     assert lowest[3] < 0.5
 
 
+def test_what_nobody_called_an_attack_is_conceded_after_the_hold(known: Known) -> None:
+    """An hour of load that nobody acknowledged is suspicious once, not every week."""
+    engine, fleet = known
+    lowest = []
+    for _ in range(2):
+        trusts = []
+        for _ in range(12):
+            values, at = fleet.tick()
+            trusts.append(engine.step(mine(values, 8), at=at, seconds=TICK).trust[8])
+        lowest.append(min(trusts))
+        last(fleet.run(engine, round(5 * DAY / TICK)))
+    assert lowest[0] < 0.5 <= lowest[1]
+
+
+def test_attack_takes_back_what_entered_the_record_after_the_hold(known: Known) -> None:
+    """Called an attack after five days, it is not normal afterwards either."""
+    engine, fleet = known
+    for _ in range(round(5 * DAY / TICK)):
+        values, at = fleet.tick()
+        engine.step(mine(values, 8), at=at, seconds=TICK)
+    engine.acknowledge(GuestId("8"), "attack", at=at)
+    for scores in fleet.run(engine, round(30 * DAY / TICK)):
+        if scores.trust[8] > 0.55:
+            break
+    lowest = 1.0
+    for _ in range(36):
+        values, at = fleet.tick()
+        lowest = min(lowest, engine.step(mine(values, 8), at=at, seconds=TICK).trust[8])
+    assert lowest < 0.5
+
+
+def test_contention_ends_with_the_window(known: Known) -> None:
+    """A host that was busy yesterday excuses nothing today."""
+    features = [*FEATURES[:-1], type(FEATURES[0])("cpu.steal", "%", "cpu", contended=True)]
+    engine, fleet = Engine(features, 4), Fleet(4)
+    for tick in range(round(3 * DAY / TICK)):
+        values, at = fleet.tick()
+        values[:, 5] = 1.0 if tick < 850 else 90.0 * (np.arange(4) == 0)
+        busy = 1.0 if tick < 840 else 0.0
+        scores = engine.step(values, at=at, seconds=TICK, contention=busy)
+    assert scores.trust[0] < 0.5
+
+
 def test_a_busy_host_is_not_a_contended_features_guilt() -> None:
     """With the host fully contended, a contended feature says nothing."""
     features = [*FEATURES[:-1], type(FEATURES[0])("cpu.steal", "%", "cpu", contended=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from trustd.api.access_shapes import LabelChange, Proposal
+from trustd.api.feedback_shapes import Acknowledgement
 from trustd.api.handlers import LIVE
 from trustd.api.office import OFFICE, Office
 from trustd.api.peer import Peer, groups_of, peer_of
@@ -23,6 +25,7 @@ from trustd.errors import PolicyError, StoreError
 from trustd.model import ObjectRef
 
 T = TypeVar("T")
+D = TypeVar("D", LabelChange, Proposal, Acknowledgement)
 
 MOST, USUAL = 1000, 100
 LONGEST = 1024
@@ -128,25 +131,21 @@ def _changer(request: web.Request, office: Office) -> Peer:
     return peer
 
 
-async def _read(request: web.Request, shape: type[T]) -> T:
+async def _read(request: web.Request, shape: type[D]) -> D:
     if request.content_type != "application/json":
         raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+    body = await request.read()
     try:
-        # strict: neither a number for a text nor a member that is not known
-        return TypeAdapter(shape).validate_python(_object(await request.read()), strict=True)
+        # strict: no number for a text
+        made = TypeAdapter(shape).validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise _bad(f"{place}: {first['msg']}") from error
-    except TypeError as error:
-        raise _bad(str(error)) from error
-
-
-def _object(body: bytes) -> object:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _bad(f"not JSON: {error}") from error
+        raise _bad(f"{place}: {first['msg']}" if place else first["msg"]) from error
+    unknown = orjson.loads(body).keys() - {field.name for field in fields(shape)}
+    if unknown:
+        raise _bad(f"nothing is called {min(unknown)[:128]!r} here")
+    return made
 
 
 def _check(change: LabelChange) -> None:

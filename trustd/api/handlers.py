@@ -78,12 +78,6 @@ async def guest(request: web.Request) -> web.StreamResponse:
     return await send_json(request, views.full(found, live.features))
 
 
-async def explain(request: web.Request) -> web.StreamResponse:
-    """Why a guest is where it is."""
-    found = find(request.app[LIVE].fleet, request.match_info["guest"])
-    return await send_json(request, views.explanation(found))
-
-
 async def permissions(request: web.Request) -> web.StreamResponse:
     """What a guest may do at the moment."""
     found = find(request.app[LIVE].fleet, request.match_info["guest"])

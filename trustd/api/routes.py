@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trustd.api import handlers, shapes
+from trustd.api import feedback, handlers, shapes
 from trustd.api.access_routes import ACCESS_ROUTES
+from trustd.api.feedback_shapes import AcknowledgedDoc, Acknowledgement
 from trustd.api.query import MOST, SORTS, USUAL
 from trustd.api.route import GUEST, Parameter, Route
 from trustd.metrics import CONTENT_TYPE
@@ -104,11 +105,22 @@ ROUTES = (
     Route(
         "/v1/guests/{guest}/explain",
         "explain",
-        handlers.explain,
+        feedback.explain,
         "Why a guest's trust is what it is, and what follows",
         shapes.Explanation,
         parameters=GUEST,
         problems=(404, 409, 503),
+    ),
+    Route(
+        "/v1/guests/{guest}/acknowledge",
+        "acknowledge",
+        feedback.acknowledge,
+        "Take an operator's word on what a guest did; over the unix socket only, for whoever may",
+        AcknowledgedDoc,
+        parameters=GUEST,
+        method="POST",
+        body=Acknowledgement,
+        problems=(400, 403, 404, 409, 415, 503),
     ),
     Route(
         "/v1/guests/{guest}/permissions",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from trustd.api.feedback_shapes import StandingDoc
+
 
 @dataclass(frozen=True, slots=True)
 class DriverDoc:
@@ -173,6 +175,8 @@ class Explanation:
     """Why a guest's trust is what it is, and what follows from it.
 
     ``missing`` gives the reason for each feature that could not be measured.
+    ``standing`` is the scoring engine's own account; null where a tick that is
+    under way leaves it no time.
     """
 
     tick: int
@@ -192,6 +196,7 @@ class Explanation:
     missing: Mapping[str, str]
     lost: Sequence[AccessDoc]
     actions: Sequence[ActionDoc]
+    standing: StandingDoc | None = None
 
 
 @dataclass(frozen=True, slots=True)

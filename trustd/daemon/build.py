@@ -13,6 +13,8 @@ from trustd.api import Live
 from trustd.config import OnStop, Settings
 from trustd.daemon.access import Access, Stores, boot_clock
 from trustd.daemon.administration import Administration
+from trustd.daemon.between import Between
+from trustd.daemon.feedback import Feedback
 from trustd.daemon.source import Source
 from trustd.enforce import Enforcer, EnforceSettings, standard_actuators
 from trustd.errors import PolicyError
@@ -47,6 +49,8 @@ class Daemon:
     narrowing: Narrowing
     access: Access
     office: Administration
+    between: Between
+    feedback: Feedback
     line: Line
     live: Live
     meters: Meters
@@ -137,6 +141,7 @@ def build(settings: Settings) -> Daemon:
     if loaded.error:
         wired.line.refuse(loaded.error)
     features = wired.measuring.features
+    between = Between()
     return Daemon(
         settings=settings,
         plugins=plugins,
@@ -150,6 +155,8 @@ def build(settings: Settings) -> Daemon:
         office=Administration(
             access, Journal(database), settings.administration, str(settings.policy)
         ),
+        between=between,
+        feedback=Feedback(wired.line, between),
         line=wired.line,
         live=Live(features, meters, version=__version__),
         meters=meters,

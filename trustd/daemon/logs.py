@@ -4,10 +4,38 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
 
 from trustd.config import LogFormat, LogSettings
+
+
+class Lines:
+    """Writes log lines, and never fails: a journal that is down ends no tick.
+
+    Args:
+        file: where they go.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    def msg(self, line: str) -> None:
+        """Write one line at once."""
+        # nobody is left who could be told why it cannot be written
+        with self._lock, suppress(OSError, ValueError):
+            self._file.write(f"{_encodable(line)}\n")
+            self._file.flush()
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = msg
+
+
+def _encodable(line: str) -> str:
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def configure(settings: LogSettings) -> None:
@@ -28,7 +56,7 @@ def configure(settings: LogSettings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: Lines(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # libraries log by the standard library: only what needs somebody's attention

@@ -22,7 +22,7 @@ from trustd.repository import GoodPolicy, LastGood
 log = structlog.get_logger()
 
 TESTS = "tests"
-"""The folder beside a policy in which its tests stand."""
+"""The folder beside a policy, or beside its folder, in which its tests stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,8 @@ def cases_of(path: Path) -> Iterator[tuple[Path, CaseFile]]:
     Raises:
         PolicyError: one of them is wrong.
     """
-    for file in sorted((path.parent / TESTS).glob("*.yaml")):
+    folders = (path.parent / TESTS, path.parent.parent / TESTS)
+    for file in sorted(file for folder in folders for file in folder.glob("*.yaml")):
         cases = load_cases(_text(file, "mend it, or take it away"), str(file))
         if (file.parent / cases.policy).resolve() == path.resolve():
             yield file, cases

@@ -7,6 +7,9 @@ import socket
 import time
 from collections.abc import Mapping
 
+PATIENCE = 0.5
+"""Seconds for which a message is waited for to be taken."""
+
 
 class Notifier:
     """Speaks to the service manager over its datagram socket.
@@ -46,9 +49,11 @@ class Notifier:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+            # a manager that does not read its messages must not hold up the line
+            out.settimeout(PATIENCE)
             try:
                 out.connect(self._address)
                 out.sendall("\n".join(lines).encode())
             except OSError:
-                # the manager went away: that is no reason to stop watching guests
+                # it went away: that is no reason to stop watching guests
                 return

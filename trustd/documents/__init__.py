@@ -1,6 +1,13 @@
 """Strict YAML documents: read, checked against a model, every mistake at its place."""
 
-from trustd.documents.document import Document, Keys, Strict, did_you_mean, dotted
+from trustd.documents.document import (
+    Document,
+    Keys,
+    Strict,
+    did_you_mean,
+    dotted,
+    nearest_or_all,
+)
 from trustd.documents.scalars import (
     Bytes,
     Instant,
@@ -29,5 +36,6 @@ __all__ = [
     "did_you_mean",
     "dotted",
     "load",
+    "nearest_or_all",
     "validate",
 ]

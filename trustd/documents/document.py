@@ -15,6 +15,11 @@ Keys = tuple[str | int, ...]
 """A path of keys and indices, from the root."""
 
 _WIDTH = 100
+_MOST_WORDS = 500
+_MOST_LISTED = 20
+
+MOST_PROBLEMS = 200
+"""More than anybody reads; what is beyond is found once these are mended."""
 
 
 class Strict(BaseModel):
@@ -37,14 +42,16 @@ class Document:
     """One YAML document with the place of every value.
 
     Args:
-        text: the whole text.
+        lines: the whole text.
         path: the name that problems carry.
         root: the tree of its values.
         problems: mistakes that were found while reading, such as a key given twice.
     """
 
-    def __init__(self, text: str, path: str, root: Node, problems: Iterable[Problem] = ()) -> None:
-        self.text = text
+    def __init__(
+        self, lines: Sequence[str], path: str, root: Node, problems: Iterable[Problem] = ()
+    ) -> None:
+        self.lines = lines
         self.path = path
         self.root = root
         self.problems = tuple(problems)
@@ -56,10 +63,11 @@ class Document:
         Raises:
             DocumentError: of the kind ``error``, where the text is not YAML.
         """
+        lines = text.split("\n")
         try:
             tree = parse(text)
         except Malformed as bad:
-            excerpt = excerpt_of(text, bad.line, bad.column)
+            excerpt = excerpt_of(lines, bad.line, bad.column)
             raise error(
                 (Problem(path, bad.line, bad.column, "", bad.message, bad.hint, excerpt),)
             ) from bad
@@ -71,11 +79,11 @@ class Document:
                 dotted(keys),
                 f'the key "{keys[-1]}" is given twice',
                 f"the first is in line {first}",
-                excerpt_of(text, line, column),
+                excerpt_of(lines, line, column),
             )
-            for line, column, keys, first in tree.duplicates
+            for line, column, keys, first in tree.duplicates[:MOST_PROBLEMS]
         ]
-        return cls(text, path, tree.root, problems)
+        return cls(lines, path, tree.root, problems)
 
     def data(self) -> object:
         """The plain value of the whole document."""
@@ -135,7 +143,7 @@ class Document:
             dotted(path),
             message,
             hint,
-            excerpt_of(self.text, line, column),
+            excerpt_of(self.lines, line, column),
         )
 
     def override(self, keys: Sequence[str], text: str, source: str) -> None:
@@ -194,14 +202,29 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     >>> did_you_mean("actionz", ["actions", "object"])
     'did you mean "actions"?'
     """
-    close = get_close_matches(str(word), sorted(set(known)), n=1, cutoff=0.6)
+    written, words = str(word), sorted(set(known))
+    if len(words) > _MOST_WORDS:
+        words = [each for each in words if each[:1] == written[:1]][:_MOST_WORDS]
+    close = get_close_matches(written, words, n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else ""
 
 
-def excerpt_of(text: str, line: int, column: int) -> str:
-    r"""Three lines around a place, with a caret under it; empty without a place.
+def nearest_or_all(word: object, known: Iterable[str]) -> str:
+    """A hint with the nearest known word, or else with all of them, or some of many.
 
-    >>> print(excerpt_of("a: 1\nbb: x\nc: 3\n", 2, 5))
+    >>> nearest_or_all("x", ["read", "write"])
+    'known: read, write'
+    """
+    words = sorted(set(known))
+    more = f" and {len(words) - _MOST_LISTED:,} more" if len(words) > _MOST_LISTED else ""
+    listed = ", ".join(words[:_MOST_LISTED]) or "none"
+    return did_you_mean(word, words) or f"known: {listed}{more}"
+
+
+def excerpt_of(lines: Sequence[str], line: int, column: int) -> str:
+    """Three lines around a place, with a caret under it; empty without a place.
+
+    >>> print(excerpt_of(["a: 1", "bb: x", "c: 3"], 2, 5))
         1 | a: 1
         2 | bb: x
           |     ^
@@ -209,7 +232,6 @@ def excerpt_of(text: str, line: int, column: int) -> str:
     """
     if not line:
         return ""
-    lines = text.split("\n")
     start = max(0, column - _WIDTH + 20)
     shown: list[str] = []
     for number in range(max(1, line - 1), min(len(lines), line + 1) + 1):

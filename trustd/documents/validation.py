@@ -8,11 +8,12 @@ caller's own checks see. So one misspelt key does not hide ten wrong references.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from trustd.documents.document import Document, Keys, M, did_you_mean
+from trustd.documents.document import MOST_PROBLEMS, Document, Keys, M, did_you_mean
 from trustd.documents.tree import Node
 from trustd.documents.wording import problem_of
 from trustd.errors import ConfigError, DocumentError, Problem
@@ -60,11 +61,12 @@ def validate(
         DocumentError: with every problem that the document has.
     """
     problems = list(document.problems)
-    rest = Document(document.text, document.path, document.root.copy())
+    rest = Document(document.lines, document.path, document.root.copy())
     made = _salvage(rest, model, problems)
     if made is not None and refer is not None:
         wrong = [problem.key for problem in problems]
-        problems.extend(p for p in refer(made, rest, document) if not _above(p.key, wrong))
+        found = islice(refer(made, rest, document), MOST_PROBLEMS)
+        problems.extend(p for p in found if not _above(p.key, wrong))
     if problems or made is None:
         unique = dict.fromkeys(problems)
         raise error(tuple(sorted(unique, key=lambda p: (p.path, p.line, p.column))))
@@ -94,12 +96,13 @@ def _salvage(rest: Document, model: type[M], problems: list[Problem]) -> M | Non
         if not isinstance(rest.root.value, dict):
             problems.append(rest.problem((), "the document must be a mapping of keys"))
             return None
-        if reporting and _rename(rest, model, details, problems):
+        few = len(problems) < MOST_PROBLEMS
+        if reporting and few and _rename(rest, model, details, problems):
             continue
         cut: set[Keys] = set()
-        for detail in _independent(details):
+        for number, detail in enumerate(_independent(details)):
             keys, missing = _keys(rest, detail)
-            if reporting:
+            if reporting and number < MOST_PROBLEMS:
                 problems.append(problem_of(rest, model, detail, keys))
             if missing and keys[0] in model.stand_ins:
                 name = str(keys[0])
@@ -117,16 +120,8 @@ def _salvage(rest: Document, model: type[M], problems: list[Problem]) -> M | Non
 
 def _independent(details: list[ErrorDetails]) -> list[ErrorDetails]:
     """Without lists that are too short only because some of their items are wrong."""
-    places = [detail["loc"] for detail in details]
-    return [
-        detail
-        for detail in details
-        if detail["type"] != "too_short"
-        or not any(
-            len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"]
-            for place in places
-        )
-    ]
+    above = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [d for d in details if d["type"] != "too_short" or d["loc"] not in above]
 
 
 def _order(keys: Keys) -> tuple[tuple[int, int, str], ...]:
@@ -141,19 +136,24 @@ def _rename(
     Returns:
         Whether there was one, and so the rest is to be validated anew.
     """
-    missing = [_keys(rest, d)[0] for d in details if d["type"] == "missing"]
-    renamed = False
+    missing: dict[Keys, list[str]] = {}
     for detail in details:
+        if detail["type"] == "missing":
+            keys, _ = _keys(rest, detail)
+            missing.setdefault(keys[:-1], []).append(str(keys[-1]))
+    renamed = False
+    for detail in details[:MOST_PROBLEMS]:
         if detail["type"] != "extra_forbidden":
             continue
         keys, _ = _keys(rest, detail)
-        close = [k for k in missing if k[:-1] == keys[:-1] and did_you_mean(keys[-1], [str(k[-1])])]
+        lacking = missing.get(keys[:-1], [])
+        close = [name for name in lacking if did_you_mean(keys[-1], [name])]
         parent = rest.find(keys[:-1])
         if len(close) != 1 or parent is None or not isinstance(parent.node.value, dict):
             continue
         problems.append(problem_of(rest, model, detail, keys))
-        parent.node.value[str(close[0][-1])] = parent.node.value.pop(str(keys[-1]))
-        missing.remove(close[0])
+        parent.node.value[close[0]] = parent.node.value.pop(str(keys[-1]))
+        lacking.remove(close[0])
         renamed = True
     return renamed
 

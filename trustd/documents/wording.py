@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from trustd.documents.document import Document, Keys, did_you_mean
+from trustd.documents.document import Document, Keys, did_you_mean, nearest_or_all
 from trustd.errors import Problem
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -38,8 +38,7 @@ def _unknown(
     document: Document, model: type[BaseModel], detail: ErrorDetails, keys: Keys
 ) -> Problem:
     known = known_keys(model, detail["loc"][:-1])
-    listed = f"known here: {', '.join(known)}" if known else ""
-    hint = did_you_mean(keys[-1], known) or listed
+    hint = nearest_or_all(keys[-1], known)
     if keys[-1] == "<<":
         hint = "merge keys are not part of YAML 1.2"
     return document.problem(keys, f'unknown key "{keys[-1]}"', hint, at_key=True)

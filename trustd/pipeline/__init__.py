@@ -1,5 +1,6 @@
 """The line: what the hypervisor says becomes assessments and actions."""
 
+from trustd.pipeline.acknowledging import Heard, Word
 from trustd.pipeline.keeping import Keeping
 from trustd.pipeline.line import Line, Stages
 from trustd.pipeline.measuring import Measuring
@@ -8,6 +9,7 @@ from trustd.pipeline.probing import Probing
 from trustd.pipeline.registry import Registry
 
 __all__ = [
+    "Heard",
     "Keeping",
     "Line",
     "Measuring",
@@ -16,5 +18,6 @@ __all__ = [
     "Registry",
     "Seen",
     "Stages",
+    "Word",
     "objects_of",
 ]

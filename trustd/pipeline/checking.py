@@ -58,15 +58,15 @@ def checked_findings(
 
 
 def _storable(finding: Finding) -> Finding:
-    """A finding whose texts every reader can encode.
+    r"""A finding whose texts every reader can encode.
 
     Names of processes and files are bytes that somebody chose; what is no text in
     them is shown as it was escaped.
 
     >>> from trustd.model import Severity
-    >>> odd = Finding(GuestId("a"), "odd", Severity.INFO, "emulator", "x", 1.0, "runs \\udcff")
+    >>> odd = Finding(GuestId("a"), "odd", Severity.INFO, "emulator", "x", 1.0, "runs \udcff")
     >>> _storable(odd).summary
-    'runs \\\\udcff'
+    'runs \\udcff'
     """
     texts = (finding.summary, finding.key, *finding.facts, *finding.facts.values())
     try:

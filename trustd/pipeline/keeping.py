@@ -115,18 +115,28 @@ class Keeping:
             changes, self._waiting = self._waiting, Changes()
             self._flight = _Flight(changes, self._database.submit(changes.write), self._clock())
 
-    def close(self, within: float = 5.0) -> None:
-        """Have everything written, as far as that is possible in this time."""
+    def settle(self, within: float) -> None:
+        """Have everything written now, and wait for it.
+
+        Raises:
+            StoreError: it is not written within so many seconds; it waits on.
+        """
         end = self._clock() + within
         while self._flight is not None or self._waiting:
             self.flush()
             assert self._flight is not None  # noqa: S101 - flushed
             try:
                 self._flight.done.result(max(0.0, end - self._clock()))
-            except (StoreError, TimeoutError) as error:
-                log.error("not everything was stored", error=str(error) or "it took too long")  # noqa: TRY400 - no mistake of ours
-                return
+            except TimeoutError as error:
+                raise StoreError("it took too long") from error
             self._land()
+
+    def close(self, within: float = 5.0) -> None:
+        """Have everything written, as far as that is possible in this time."""
+        try:
+            self.settle(within)
+        except StoreError as error:
+            log.error("not everything was stored", error=str(error))  # noqa: TRY400 - no mistake of ours
 
     def _land(self) -> None:
         """Take in what became of the write that was under way."""

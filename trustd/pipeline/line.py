@@ -10,6 +10,7 @@ from math import isnan, nan
 import numpy as np
 
 from trustd.enforce import Enforcer
+from trustd.errors import NoSuchGuest
 from trustd.model import (
     Assessment,
     Fleet,
@@ -22,6 +23,7 @@ from trustd.model import (
     PolicyInfo,
     Reading,
 )
+from trustd.pipeline.acknowledging import Acknowledging, Heard, Word
 from trustd.pipeline.acting import Acting
 from trustd.pipeline.assessing import Tick, assess, freshness
 from trustd.pipeline.keeping import Keeping
@@ -34,7 +36,7 @@ from trustd.pipeline.roster import Roster
 from trustd.plugins import Ward
 from trustd.policy import Policy
 from trustd.spi import Hypervisor
-from trustd.trust import Engine
+from trustd.trust import Engine, Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Line:
         self._roster = Roster(
             stages.engine, stages.narrowing, stages.measuring, stages.keeping, self._news
         )
+        self._acknowledging = Acknowledging(stages.engine, self._roster, stages.keeping)
         self._labelling = Labelling()
         self._last: Reading | None = None
         self._tick = 0
@@ -103,6 +106,25 @@ class Line:
     def refuse(self, error: str) -> None:
         """Keep the policy in force, and say why a newer one was not taken."""
         self._policy = replace(self._policy, error=error)
+
+    def explain(self, guest: GuestId) -> Explanation:
+        """The stored terms of a guest's trust.
+
+        Raises:
+            NoSuchGuest: it is not watched.
+        """
+        return self._stages.engine.explain(guest)
+
+    def acknowledge(self, word: Word) -> Heard:
+        """Take an operator's word on what a guest did.
+
+        Raises:
+            NoSuchGuest: it is not watched.
+            StoreError: see :meth:`Acknowledging.hear`.
+        """
+        if self._last is None:
+            raise NoSuchGuest("there was no tick yet")
+        return self._acknowledging.hear(word, self._last)
 
     def save(self) -> None:
         """Keep what was learned of all guests."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from trustd.documents import Document, Instant, Keys, Ratio, Seconds, Strict, did_you_mean, load
+from trustd.documents import Document, Instant, Keys, Ratio, Seconds, Strict, load, nearest_or_all
 from trustd.errors import PolicyError, Problem
 from trustd.policy.reasons import REASONS
 from trustd.policy.terms import GUEST, Name, Texts
@@ -103,5 +103,4 @@ def _refer(cases: CaseFile, places: Document, written: Document) -> Iterator[Pro
 
 def _known(places: Document, keys: Keys, name: str, known: Collection[str]) -> Iterator[Problem]:
     if name not in known:
-        hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
-        yield places.problem(keys, f'there is no "{name}"', hint)
+        yield places.problem(keys, f'there is no "{name}"', nearest_or_all(name, known))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from math import prod
+from math import comb, prod
 
 from trustd.policy.actions import resolve_all
 from trustd.policy.compile import Policy
@@ -21,7 +21,7 @@ from trustd.policy.selectors import NONE, Condition, Selector, Values, Who
 from trustd.policy.terms import BUILT_IN_TYPES, GUEST, OWN_ID
 
 OTHER = "(another value)"
-MOST_TRIALS = 200_000
+MOST_TRIALS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ class _Question:
 
 def breaches(policy: Policy) -> Iterator[Breach]:
     """The first way to break each invariant that can be broken."""
+    budget = _Budget(MOST_TRIALS)
     for index, never in enumerate(policy.document.never):
         try:
-            found = next(_ways(policy, never), None)
+            found = next(_ways(policy, never, budget), None)
         except _TooMany as many:
             found = f"it takes more than {MOST_TRIALS:,} trials to decide this ({many})"
         if found is not None:
@@ -74,10 +75,27 @@ class _TooMany(Exception):
     """The labels involved have too many combinations."""
 
 
-def _ways(policy: Policy, never: Never) -> Iterator[str]:
+@dataclass(slots=True)
+class _Budget:
+    """How many trials are left for all invariants together."""
+
+    left: int
+
+    def spend(self, trials: int, labels: Iterable[str]) -> None:
+        """Take what one question costs.
+
+        Raises:
+            _TooMany: it is more than is left.
+        """
+        if trials > self.left:
+            raise _TooMany(", ".join(labels))
+        self.left -= trials
+
+
+def _ways(policy: Policy, never: Never, budget: _Budget) -> Iterator[str]:
     """Witnesses against one invariant."""
     actions = resolve_all(never.actions, policy.document.actions)
-    lowest = 0 if never.at_or_below is None else policy.rank(never.at_or_below)
+    lowest = _lowest(policy, never)
     roles = policy.document.roles if never.roles is None else never.roles
     for role in sorted(roles):
         for grant in policy.grants_of_role(role):
@@ -85,13 +103,19 @@ def _ways(policy: Policy, never: Never) -> Iterator[str]:
                 continue
             for rule in policy.document.subjects:
                 if role in rule.roles and (lowest == 0 or rule.type == GUEST):
-                    yield from _by_grant(policy, never, grant, rule, lowest)
+                    yield from _by_grant(policy, never, grant, rule, budget)
+
+
+def _lowest(policy: Policy, never: Never) -> int:
+    """The rank of the best band in which an invariant must hold."""
+    return 0 if never.at_or_below is None else policy.rank(never.at_or_below)
 
 
 def _by_grant(
-    policy: Policy, never: Never, grant: Grant, rule: SubjectRule, lowest: int
+    policy: Policy, never: Never, grant: Grant, rule: SubjectRule, budget: _Budget
 ) -> Iterator[str]:
     """Ways in which one grant, through one subject rule, breaks an invariant."""
+    lowest = _lowest(policy, never)
     given = policy.document.objects[grant.object_set]
     guarded = policy.document.objects[never.object]
     if given.type != guarded.type:
@@ -118,7 +142,7 @@ def _by_grant(
             given.type not in BUILT_IN_TYPES,
             frozenset(rule.label for rule in policy.document.types),
         )
-        witness = _witness(question)
+        witness = _witness(question, budget)
         if witness is not None:
             yield (
                 f"role {grant.role} permits {grant.action} on {grant.object_set} in band "
@@ -171,16 +195,14 @@ def _forbidden(
         yield subject, target
 
 
-def _witness(question: _Question) -> tuple[Values, Values] | None:
+def _witness(question: _Question, budget: _Budget) -> tuple[Values, Values] | None:
     """Labels of a subject and an object that answer the question with yes."""
     mine, theirs = _conditions(question)
     own_labels = sorted({c.label for c in mine} | {tie[1] for tie in question.ties})
     its_labels = sorted({c.label for c in theirs} | {tie[0] for tie in question.ties})
     own = [_domain(question, label, mine, question.subject, own=True) for label in own_labels]
     its = [_domain(question, label, theirs, question.object, own=False) for label in its_labels]
-    trials = prod(len(domain) for domain in (*own, *its))
-    if trials > MOST_TRIALS:
-        raise _TooMany(", ".join((*own_labels, *its_labels)))
+    budget.spend(prod(len(domain) for domain in (*own, *its)), (*own_labels, *its_labels))
     for choice in product(*own, *its):
         subject = dict(zip(own_labels, choice[: len(own)], strict=True))
         target = dict(zip(its_labels, choice[len(own) :], strict=True))
@@ -220,11 +242,10 @@ def _domain(
     mentions = sum(c.label == label for c in involved) + sum(label in tie for tie in question.ties)
     most = min(mentions, len(values)) if several and label != OWN_ID else 1
     least = 1 if label == OWN_ID else 0
-    tried = [
-        frozenset(chosen)
-        for size in range(least, max(most, 1) + 1)
-        for chosen in combinations(sorted(values), size)
-    ]
+    sizes = range(least, max(most, 1) + 1)
+    if sum(comb(len(values), size) for size in sizes) > MOST_TRIALS:
+        raise _TooMany(label)
+    tried = [frozenset(chosen) for size in sizes for chosen in combinations(sorted(values), size)]
     wanted = [c for c in required if c.label == label]
     return [choice for choice in tried if all(c.holds({label: choice}) for c in wanted)]
 

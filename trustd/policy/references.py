@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from trustd.documents import Document, Keys, did_you_mean
+from trustd.documents import Document, Keys, nearest_or_all
 from trustd.errors import Problem
 from trustd.policy.actions import cycle
 from trustd.policy.schema import PolicyDocument
@@ -62,14 +62,14 @@ class References:
                 continue
             inner = (*keys, index)
             place = keys if lone or self._places.find(inner) is None else inner
-            hint = did_you_mean(name, known) or f"known: {', '.join(sorted(known)) or 'none'}"
+            hint = nearest_or_all(name, known)
             yield self._places.problem(place, f'there is no {what} "{name}"', hint)
 
     def _keys_known(self, what: str, keys: Keys, known: Collection[str]) -> Iterator[Problem]:
         """Problems for the keys of a mapping that are not known."""
         for name in self._places.names(*keys):
             if name not in known:
-                hint = did_you_mean(name, known) or f"known: {', '.join(sorted(known))}"
+                hint = nearest_or_all(name, known)
                 yield self._places.problem(
                     (*keys, name), f'there is no {what} "{name}"', hint, at_key=True
                 )

@@ -262,7 +262,7 @@ class PolicyDocument(Strict):
     api_version: Literal["trustd/v1"] = Field(alias="apiVersion")
     name: Name
     mode: Mode = Mode.OBSERVE
-    actions: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    actions: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, max_length=1000)
     subject_types: dict[Name, SubjectType] = Field(default_factory=dict)
     subjects: tuple[SubjectRule, ...] = ()
     objects: dict[Name, ObjectSet] = Field(default_factory=dict)

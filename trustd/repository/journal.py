@@ -21,8 +21,8 @@ class Entry:
     Args:
         at: epoch seconds.
         guest, name: whom it is about; empty where it is about no guest.
-        kind: ``band``, ``action``, ``label`` or ``refused`` (a change that somebody
-            asked for who may not).
+        kind: ``band``, ``action``, ``label``, ``acknowledge`` (an operator's word) or
+            ``refused`` (a change that somebody asked for who may not).
         document: what was before, what is after, why, in which mode, by which policy.
     """
 

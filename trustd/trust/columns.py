@@ -33,7 +33,7 @@ class Column:
 class Table:
     """Columns that grow and shrink by rows together, at a constant cost a guest.
 
-    A column has the shape (guests,), (guests, labels) or (depth, guests, labels):
+    A column has the shape (guests,) or (guests, labels), with the depth before it:
     what is computed over the whole fleet at once lies side by side.
 
     Args:
@@ -46,7 +46,7 @@ class Table:
         self.labels: dict[Axis, tuple[str, ...]] = {
             axis: tuple(names) for axis, names in labels.items()
         }
-        self._rows = 0
+        self._rows = self._room = 0
         self._held: dict[str, Array] = {
             name: np.full(self._shape(column, 0), column.fill, column.dtype)
             for name, column in self.schema.items()
@@ -73,16 +73,21 @@ class Table:
     def add(self, rows: int = 1) -> int:
         """Append rows as of new guests; the number of the first one."""
         first, self._rows = self._rows, self._rows + rows
+        if self._rows > self._room:
+            self.reserve(self._rows + first // 4)
         for name, column in self.schema.items():
-            held = self._held[name]
             axis = 1 if column.depth else 0
-            if self._rows > held.shape[axis]:
-                room = max(self._rows, 2 * first)
-                grown = np.full(self._shape(column, room), column.fill, column.dtype)
-                np.moveaxis(grown, axis, 0)[:first] = np.moveaxis(held, axis, 0)[:first]
-                self._held[name] = held = grown
-            np.moveaxis(held, axis, 0)[first : self._rows] = column.fill
+            np.moveaxis(self._held[name], axis, 0)[first : self._rows] = column.fill
         return first
+
+    def reserve(self, room: int) -> None:
+        """Make room for so many rows in all."""
+        kept, self._room = min(self._rows, self._room), max(room, self._rows)
+        for name, column in self.schema.items():
+            held, axis = self._held[name], 1 if column.depth else 0
+            grown = np.full(self._shape(column, self._room), column.fill, column.dtype)
+            np.moveaxis(grown, axis, 0)[:kept] = np.moveaxis(held, axis, 0)[:kept]
+            self._held[name] = grown
 
     def drop(self, row: int) -> None:
         """Forget a row; the last row takes its place."""

@@ -14,7 +14,6 @@ from trustd.trust import (
     baseline,
     conduct,
     document,
-    evidence,
     explain,
     learned,
     opinion,
@@ -24,7 +23,7 @@ from trustd.trust import (
     standing,
     windows,
 )
-from trustd.trust.columns import Array, Column
+from trustd.trust.columns import Array
 from trustd.trust.explain import Explanation
 from trustd.trust.fastlane import FastLane
 from trustd.trust.ledger import OpenFinding
@@ -32,6 +31,13 @@ from trustd.trust.roster import Roster
 from trustd.trust.scores import Scores
 from trustd.trust.settings import Settings
 
+SCHEMA = {
+    **windows.COLUMNS,
+    **baseline.COLUMNS,
+    **rarity.COLUMNS,
+    **conduct.COLUMNS,
+    **standing.COLUMNS,
+}
 LONE_GAP = 60.0
 """Seconds by which a step without any measured time may move the engine's clock."""
 
@@ -55,9 +61,9 @@ class Engine:
         settings: Settings | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self._roster = Roster(features, _schema(self.settings))
+        self._learned = learned.Learned(features, self.settings)
+        self._roster = Roster(features, {**SCHEMA, **self._learned.columns()})
         self._lane = FastLane(self._roster)
-        self._learned = learned.Learned(self.features, self.settings)
         self._window = windows.Clock.fresh()
         families = dict.fromkeys(feature.family for feature in self.features)
         self._member = np.array(
@@ -66,7 +72,9 @@ class Engine:
         )
         self._clock = 0.0
         self._at: float | None = None
-        for guest in map(str, range(guests)) if isinstance(guests, int) else guests:
+        ids = [str(place) for place in range(guests)] if isinstance(guests, int) else guests
+        self._roster.table.reserve(len(ids))
+        for guest in ids:
             self.admit(GuestId(guest))
 
     @property
@@ -174,7 +182,7 @@ class Engine:
         row = self.row(index) if isinstance(index, str) else index
         found = self._lane.ledger.of(self.guests[row])
         return explain.explain(
-            self._roster.table, row, self.features, found, self._at, self.settings
+            self._roster.table, row, self.features, found, at=self._at, settings=self.settings
         )
 
     def drivers(self, index: int, most: int = 3) -> tuple[Driver, ...]:
@@ -338,18 +346,3 @@ class Engine:
             fresh=fresh,
             judged=judged,
         )
-
-
-def _schema(settings: Settings) -> dict[str, Column]:
-    """Everything that is remembered of a guest."""
-    paces = len(settings.paces)
-    return {
-        **windows.COLUMNS,
-        **baseline.COLUMNS,
-        **rarity.COLUMNS,
-        **evidence.columns(paces),
-        **record.columns(paces),
-        **learned.COLUMNS,
-        **conduct.COLUMNS,
-        **standing.COLUMNS,
-    }

@@ -110,10 +110,16 @@ def explain(
     row: int,
     features: Sequence[FeatureSpec],
     found: Sequence[OpenFinding],
+    *,
     at: float | None,
     settings: Settings,
 ) -> Explanation:
-    """Everything that is known of why a guest stands where it stands."""
+    """Everything that is known of why a guest stands where it stands.
+
+    Args:
+        found: its open findings.
+        at: epoch seconds of the last step; None before the first.
+    """
     listed = _terms(table, row, features, _shares(table, row, found), len(features))
     restore = [
         f"{each.finding.kind} ends" + ("" if np.isfinite(each.until) else " or is acknowledged")
