@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 
 mpl.use("Agg")
+mpl.rcParams["svg.hashsalt"] = "trustd"
 import matplotlib.pyplot as plt
 
 from bench.attacks import Point
@@ -27,11 +28,11 @@ def shapes(points: Sequence[Point], path: Path) -> None:
     axes.set_ylabel("detected share")
     axes.set_ylim(0, 1)
     axes.legend(fontsize=8, loc="lower left")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
 
-def compare(figures: dict[str, float], path: Path) -> None:
+def compare(figures: Mapping[str, float | str], path: Path) -> None:
     """Engine and peers at both budgets."""
     peers = {key.split("_budget_")[0] for key in figures if key.startswith("peer_")}
     measured = (name for name in peers if f"{name}_budget_1_detected_share" in figures)
@@ -39,11 +40,13 @@ def compare(figures: dict[str, float], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
     places = np.arange(len(names))
     for index, (budget, label) in enumerate((("1", "1"), ("025", "0.25"))):
-        shares = [figures.get(f"{name}_budget_{budget}_detected_share", np.nan) for name in names]
+        shares = [
+            float(figures.get(f"{name}_budget_{budget}_detected_share", np.nan)) for name in names
+        ]
         axes.bar(places + 0.4 * index, shares, 0.4, label=f"budget {label} a guest-month")
     axes.set_xticks(places + 0.2, [name.removeprefix("peer_") for name in names])
     axes.set_ylabel("detected share, seven shapes")
     axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -54,7 +54,7 @@ class MedianMad:
         self._tick = 0
 
     def step(self, values: Floats) -> Floats:
-        score = np.nan_to_num(np.abs(values - self._median) / (1.4826 * self._mad + 0.1))
+        score = np.nan_to_num(np.abs(values - self._median) / (1.4826 * self._mad + 0.5))
         self._past[self._tick % DAY] = np.nan_to_num(values)
         self._tick += 1
         if self._tick % 24 == 0:

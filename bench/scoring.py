@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import attacks, cost, fleet, labelled, nab, windows
 
-PARTS = ("cost", "labelled", "nab", "engine", "peers", "windows")
+PARTS = ("cost", "labelled", "nab", "engine", "peers", "windows", "ticks")
 SAMPLE = 16
 """Guests of the trace for the peers that take milliseconds a sample."""
 
@@ -42,7 +42,8 @@ def main() -> int:
         "nab": lambda: nab.measure(options.data / "nab"),
         "engine": lambda: engine(options.data, options.out),
         "peers": lambda: attacks.peer_figures(attacks.load(options.data), SAMPLE),
-        "windows": lambda: cadences(options.data),
+        "windows": lambda: cadences(options.data, (300.0, 60.0)),
+        "ticks": lambda: cadences(options.data, (5.0,)),
     }
     for part in options.parts:
         begun = time.monotonic()
@@ -54,6 +55,10 @@ def main() -> int:
         # A figure that could not be measured is left out: JSON has no word for it.
         figures |= {name: value for name, value in found.items() if math.isfinite(value)}
         target.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    if "peers" in options.parts:
+        from bench import figures as drawn  # noqa: PLC0415 - matplotlib is wanted here only
+
+        drawn.compare(figures, options.out / "scoring-peers.svg")
     return 0
 
 
@@ -62,15 +67,15 @@ def engine(data: Path, out: Path) -> dict[str, float]:
     found, points = attacks.engine_figures(attacks.load(data))
     from bench import figures  # noqa: PLC0415 - matplotlib is wanted here only
 
-    figures.shapes(points, out / "scoring-shapes.png")
+    figures.shapes(points, out / "scoring-shapes.svg")
     return found
 
 
-def cadences(data: Path) -> dict[str, float]:
-    """The same guests with ticks of 300 s and of 60 s."""
+def cadences(data: Path, seconds: tuple[float, ...]) -> dict[str, float]:
+    """The same guests at several lengths of a tick; half a million ticks at 5 s."""
     trace = attacks.load(data)
     guests = range(1, trace.values.shape[1], 6)
-    return windows.compare(fleet.build(trace, guests, (1, 2)), (300.0, 60.0))
+    return windows.compare(fleet.build(trace, guests, (1, 2)), seconds)
 
 
 if __name__ == "__main__":

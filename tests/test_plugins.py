@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from trustd.errors import ConfigError, NoData
@@ -83,3 +85,37 @@ def test_nothing_to_see_is_no_error():
     assert ward.run("numbers", nothing, otherwise="gap") == "gap"
     health = ward.health["numbers"]
     assert health == PluginHealth(seconds=health.seconds)
+
+
+def test_two_of_one_name_are_refused():
+    """A name is one collector's: it is its key in the settings and its label in the metrics."""
+
+    class Loud(Load):
+        name = "numbers"
+
+    with pytest.raises(ConfigError, match="2 collectors are called numbers"):
+        arrange([Numbers(), Loud()])
+
+
+def test_feature_given_twice_by_one_is_refused():
+    """A collector that gives a feature twice is an error at start that names it."""
+
+    class Twice(Numbers):
+        features = Numbers.features * 2
+
+    with pytest.raises(ConfigError, match=r"both give numbers\.rate"):
+        arrange([Twice()])
+
+
+def test_nothing_left_to_measure_is_an_error():
+    """With every collector that measures switched off the daemon does not start, and says why."""
+    measuring = {"cpu", "memory", "disk", "network", "emulator"} & set(discover().names)
+    with pytest.raises(ConfigError, match="measures anything"):
+        discover(measuring)
+
+
+def test_plugin_that_ends_the_process_does_not():
+    """A collector that calls sys.exit is counted as one that failed."""
+    ward = Ward(["numbers"])
+    assert ward.run("numbers", lambda: sys.exit(3), otherwise="gap") == "gap"
+    assert "SystemExit" in ward.health["numbers"].error

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tests.pipeline.scripted import Scripted, web
 from trustd.config import load_settings
+from trustd.daemon import service
 from trustd.daemon.build import build, wire
 from trustd.daemon.logs import configure
-from trustd.daemon.service import run_until_stopped
 from trustd.errors import TrustdError
 
 
@@ -45,7 +45,11 @@ class Failing(Scripted):
 KINDS = {"well": Scripted, "slow": Slow, "hanging": Hanging, "failing": Failing}
 
 
+STOP_SECONDS = 3.0
+
+
 def main(kind: str, settings: str) -> None:
+    service.STOP_SECONDS = STOP_SECONDS
     known = load_settings(Path(settings), {})
     configure(known.log)
     daemon = build(known)
@@ -60,7 +64,7 @@ def main(kind: str, settings: str) -> None:
         interval=known.interval,
     )
     asyncio.run(
-        run_until_stopped(
+        service.run_until_stopped(
             replace(
                 daemon,
                 hypervisor=hypervisor,

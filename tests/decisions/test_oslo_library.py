@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from oslo_config import cfg
+from oslo_policy import policy
 
 from tests.decisions.running import Running
 from trustd.decisions import hashed
-
-cfg = pytest.importorskip("oslo_config.cfg", reason="oslo.policy is not installed")
-policy = pytest.importorskip("oslo_policy.policy", reason="oslo.policy is not installed")
 
 TOKEN = "what-cinder-shows"  # noqa: S105 - of the tests
 POLICY = """\

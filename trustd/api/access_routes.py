@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from trustd.api import access
+from trustd.api import access, feedback
 from trustd.api import access_shapes as shapes
+from trustd.api.feedback_shapes import AcknowledgedDoc, Acknowledgement
 from trustd.api.route import GUEST, Parameter, Route
 
 _WHAT = (
@@ -29,6 +30,17 @@ ACCESS_ROUTES = (
         shapes.CanList,
         parameters=GUEST,
         problems=(404, 409, 503),
+    ),
+    Route(
+        "/v1/guests/{guest}/acknowledge",
+        "acknowledge",
+        feedback.acknowledge,
+        "Take an operator's word on what a guest did; over the unix socket only, for whoever may",
+        AcknowledgedDoc,
+        parameters=GUEST,
+        method="POST",
+        body=Acknowledgement,
+        problems=(400, 403, 404, 409, 415, 503),
     ),
     Route(
         "/v1/decisions",

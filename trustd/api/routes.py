@@ -6,7 +6,6 @@ from typing import Any
 
 from trustd.api import feedback, handlers, shapes
 from trustd.api.access_routes import ACCESS_ROUTES
-from trustd.api.feedback_shapes import AcknowledgedDoc, Acknowledgement
 from trustd.api.query import MOST, SORTS, USUAL
 from trustd.api.route import GUEST, Parameter, Route
 from trustd.metrics import CONTENT_TYPE
@@ -110,17 +109,6 @@ ROUTES = (
         shapes.Explanation,
         parameters=GUEST,
         problems=(404, 409, 503),
-    ),
-    Route(
-        "/v1/guests/{guest}/acknowledge",
-        "acknowledge",
-        feedback.acknowledge,
-        "Take an operator's word on what a guest did; over the unix socket only, for whoever may",
-        AcknowledgedDoc,
-        parameters=GUEST,
-        method="POST",
-        body=Acknowledgement,
-        problems=(400, 403, 404, 409, 415, 503),
     ),
     Route(
         "/v1/guests/{guest}/permissions",

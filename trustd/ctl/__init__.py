@@ -12,8 +12,10 @@ from trustd.ctl.session import socket_option
 from trustd.errors import ConfigError, PolicyError, TrustdError
 
 COMMANDS = {
+    "ack": "trustd.ctl.ack",
     "can-i": "trustd.ctl.can_i",
     "exceptions": "trustd.ctl.exceptions",
+    "explain": "trustd.ctl.explain",
     "guest": "trustd.ctl.guest",
     "guests": "trustd.ctl.guests",
     "label": "trustd.ctl.label",

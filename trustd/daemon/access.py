@@ -15,6 +15,7 @@ from trustd.decisions.world import Directory
 from trustd.metrics import Meters
 from trustd.model import Fleet
 from trustd.pipeline import Narrowing, Registry
+from trustd.policy.terms import GUEST
 from trustd.repository import Database, LabelStore, LastGood, RulingLog, WallHistory
 
 
@@ -91,15 +92,16 @@ class Access:
         current = directory.policy is narrowing.policy
         if not current or directory.registry is not narrowing.registry:
             directory = self._directory = Directory(narrowing.policy, narrowing.registry)
-        self.point.publish(
-            World.of(
-                directory,
-                narrowing.world(),
-                fleet.guests,
-                clock=clock,
-                interval=fleet.interval,
-            )
+        world = World.of(
+            directory,
+            narrowing.world(),
+            fleet.guests,
+            clock=clock,
+            interval=fleet.interval,
         )
+        self.point.publish(world)
+        if world.policy.walls:
+            narrowing.wall(world.occupied, lambda guest: self.point.history(GUEST, guest))
 
     def adopt(self, loaded: Loaded, *, at: float) -> Registry:
         """Take over a policy that is good; its labels."""

@@ -92,7 +92,9 @@ class Administration:
                         {a: found.reason for a, found in decided.items() if not found.permit},
                     )
                 )
-        band = world.band(seen.subject if seen else None, at=time.time(), clock=boot_clock())
+        _, band = world.party(
+            OPERATOR, Question(GUEST, guest.id, "", "", ""), time.time(), boot_clock()
+        )
         return shapes.CanList(
             guest=guest.id,
             name=guest.guest.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,15 +98,13 @@ class Daemon:
 
     def close(self) -> None:
         """Give back or keep what is narrowed, save, and end every thread."""
-        now = time.time()
-        if self.settings.on_stop is OnStop.RESTORE:
-            self.enforcer.restore_all(at=now)
-        self.line.close()
-        self.enforcer.close()
-        self.probing.close()
-        self.hypervisor.close()
-        self.control.close()
-        self.database.close()
+        with ExitStack() as ends:  # the last one first, whatever an earlier one throws
+            for part in (self.database, self.control, self.hypervisor, self.probing):
+                ends.callback(part.close)
+            ends.callback(self.enforcer.close)
+            ends.callback(self.line.close)
+            if self.settings.on_stop is OnStop.RESTORE:
+                self.enforcer.restore_all(at=time.time())
 
 
 def build(settings: Settings) -> Daemon:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import TextIO
 
@@ -34,6 +35,18 @@ class Lines:
     log = debug = info = warn = warning = error = critical = exception = fatal = msg
 
 
+def _harmless(
+    _logger: object, _method: str, event: MutableMapping[str, object]
+) -> MutableMapping[str, object]:
+    """A traceback, whose messages may quote a guest, without control characters."""
+    trace = event.get("exception")
+    if isinstance(trace, str):
+        event["exception"] = "".join(
+            each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in trace
+        )
+    return event
+
+
 def _encodable(line: str) -> str:
     return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -43,14 +56,19 @@ def configure(settings: LogSettings) -> None:
     console = settings.format is LogFormat.CONSOLE or (
         settings.format is LogFormat.AUTO and sys.stderr.isatty()
     )
-    # JSON escapes control characters; the console's renderer prints a repr of
-    # each value, so a guest's name cannot move the cursor either
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    # JSON escapes control characters; on a console each value is shown as its repr,
+    # so a guest's name cannot move the cursor either
+    renderer = (
+        structlog.dev.ConsoleRenderer(repr_native_str=True)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _harmless,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(

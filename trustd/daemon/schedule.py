@@ -77,6 +77,7 @@ class Schedule:
     def start(self) -> None:
         """Begin with the first tick."""
         self.scheduler.start()
+        self._daemon.between.begin(self._give)
 
     def reload(self) -> None:
         """Have the policy read again between two ticks; one that waits already is enough."""
@@ -88,6 +89,9 @@ class Schedule:
         """Wait for what is under way; nothing new begins."""
         self._daemon.probing.close()
         self.scheduler.shutdown(wait=True)
+
+    def _give(self, work: Callable[[], None]) -> None:
+        self.scheduler.add_job(work, executor=LINE, name="between")
 
     def _every(self, seconds: float, job: Callable[[], None], name: str, executor: str) -> None:
         self.scheduler.add_job(job, Steady(seconds), id=name, executor=executor)

@@ -86,7 +86,7 @@ async def _serve(
         tcp,
         inherited=inherited_sockets(),
         office=daemon.office,
-        mounts=[partial(mount, daemon.access.desk(peer_of))],
+        mounts=[partial(mount, daemon.access.desk(peer_of)), daemon.feedback.mount],
     ) as listening:
         log.info("listening", socket=str(listening.socket_path), tcp=listening.tcp)
         daemon.hypervisor.start()

@@ -61,7 +61,7 @@ class Evaluation:
     async def _single(self, asker: Asker, document: Document) -> web.Response:
         question = question_of(document)
         decision = await self._desk.point.decide(asker, question)
-        answer = self._answer(asker, question, decision, wants_reason(document))
+        answer = self._answer(asker, question, decision, reasons=wants_reason(document))
         return answered(answer, decision.policy)
 
     async def _several(
@@ -79,31 +79,28 @@ class Evaluation:
         valid = [each for each in asked if isinstance(each, Question)]
         policy = self._desk.point.world.policy.id
         decisions = await self._desk.point.decide_all(asker, valid, stop)
-        stopped = stop is not None and bool(decisions) and stop(decisions[-1])
+        if decisions:
+            policy = decisions[-1].policy
+        everywhere = wants_reason(document)
         answers: list[Answer] = []
         left = iter(decisions)
-        given = len(decisions)
-        for number, each in enumerate(asked):
+        for item, each in zip(items, asked, strict=False):
             if isinstance(each, Malformed):
                 answers.append(_broken(each))
                 continue
             decision = next(left, None)
             if decision is None:
                 break
-            reasons = wants_reason(items[number]) or wants_reason(document)
-            answers.append(self._answer(asker, each, decision, reasons))
-            policy = decision.policy
-            given -= 1
-            if stopped and not given:
+            if everywhere or ("context" in item and wants_reason(item)):
+                answers.append(self._answer(asker, each, decision, reasons=True))
+            else:
+                answers.append(_PLAIN[decision.permit])
+            if stop is not None and stop(decision):
                 break
         return answered({"evaluations": answers}, policy)
 
     def _answer(
-        self,
-        asker: Asker,
-        question: Question,
-        decision: Decision,
-        reasons: bool,  # noqa: FBT001
+        self, asker: Asker, question: Question, decision: Decision, *, reasons: bool
     ) -> Answer:
         if not reasons:
             return _PLAIN[decision.permit]
@@ -154,6 +151,37 @@ def question_of(document: Document) -> Question:
     Raises:
         Malformed: something is missing or of the wrong type.
     """
+    return _plain_question(document) or _whole_question(document)
+
+
+def _plain_question(document: Document) -> Question | None:
+    """The question where nothing but texts makes it up, as in almost all; else None."""
+    try:
+        subject, resource = document["subject"], document["resource"]
+        found = Question(
+            subject["type"],
+            subject["id"],
+            document["action"]["name"],
+            resource["type"],
+            resource["id"],
+        )
+    except (KeyError, TypeError):
+        return None
+    if (
+        "properties" in subject
+        or "properties" in resource
+        or "context" in document
+        or "properties" in document["action"]
+    ):
+        return None
+    try:
+        length = len("".join(found[:5]))
+    except TypeError:
+        return None
+    return found if length <= LONGEST else None
+
+
+def _whole_question(document: Document) -> Question:
     kind, identity, brought = entity(document, "subject")
     action = named(document)
     object_type, object_, attached = entity(document, "resource")
@@ -232,7 +260,7 @@ def _questions(document: Document, items: Sequence[Any]) -> list[Question | Malf
         try:
             if not isinstance(item, dict):
                 raise Malformed("an item must be an object")  # noqa: TRY301 - as any other
-            found.append(question_of({**defaults, **item}))
+            found.append(question_of({**defaults, **item} if defaults else item))
         except Malformed as error:
             found.append(error)
     return found

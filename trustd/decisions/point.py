@@ -104,31 +104,33 @@ class DecisionPoint:
         Args:
             stop: whether a decision ends the batch; it is the last of the answers then.
         """
-        world = self._world
+        world, recorder = self._world, self._recorder
+        at, clock = self._clocks.now(), self._clocks.boot()
         answers: list[Decision] = []
         for number, question in enumerate(questions, start=1):
-            decision, unstored = self._answer(world, asker, question)
-            if unstored:
-                decision = await self._stored(asker, question, decision, unstored)
+            decision, binds = self._rule(world, asker, question, at, clock)
+            recorder.count(asker.dialect, decision.reason)
+            if binds or not decision.permit or self._pending or recorder.everything:
+                decision = await self._noted(asker, question, decision, binds)
             answers.append(decision)
             if stop is not None and stop(decision):
                 break
             if not number % AT_ONCE:
                 await asyncio.sleep(0)
+                at, clock = self._clocks.now(), self._clocks.boot()
         return answers
 
     def explain(self, asker: Asker, question: Question) -> Explanation:
         """Why a question is answered as it is; binds and records nothing."""
-        world = self._world
-        subject = world.subject(asker, question)
-        at = self._clocks.now()
+        world, at = self._world, self._clocks.now()
+        subject, band = world.party(asker, question, at, self._clocks.boot())
         trust = world.trust_of(subject)
         return explain(
             world.policy,
             subject,
             question.action,
             world.target(asker, question),
-            band=world.band(subject, at=at, clock=self._clocks.boot()),
+            band=band,
             at=at,
             trust=None if isnan(trust) else trust,
             history=self._bound(question),
@@ -143,17 +145,21 @@ class DecisionPoint:
         Args:
             world: the one in which the whole search is made.
         """
-        return (each for each in questions if self._rule(world, asker, each).decision.permit)
+        at, clock = self._clocks.now(), self._clocks.boot()
+        return (
+            each for each in questions if self._rule(world, asker, each, at, clock).decision.permit
+        )
 
-    def _rule(self, world: World, asker: Asker, question: Question) -> Ruling:
-        subject = world.subject(asker, question)
-        at = self._clocks.now()
+    def _rule(
+        self, world: World, asker: Asker, question: Question, at: float, clock: float
+    ) -> Ruling:
+        subject, band = world.party(asker, question, at, clock)
         ruling = decide(
             world.policy,
             subject,
             question.action,
             world.target(asker, question),
-            band=world.band(subject, at=at, clock=self._clocks.boot()),
+            band=band,
             at=at,
             history=self._bound(question),
             occupied=world.occupied,
@@ -167,22 +173,19 @@ class DecisionPoint:
             )
         return ruling
 
-    def _answer(
-        self, world: World, asker: Asker, question: Question
-    ) -> tuple[Decision, set[asyncio.Task[None]]]:
-        """A decision, and the writes that must be done before it may be told."""
-        decision, binds = self._rule(world, asker, question)
-        recorder = self._recorder
-        recorder.count(asker.dialect, decision.reason)
-        key = _key(question)
+    async def _noted(
+        self, asker: Asker, question: Question, decision: Decision, binds: Sequence[Binding]
+    ) -> Decision:
+        """A decision that is recorded, and told when all that it rests on is on the disk."""
+        key, record = _key(question), _record(self._clocks.now(), asker, question, decision)
         if binds:
-            self._bind(key, binds, _record(self._clocks.now(), asker, question, decision))
-        elif not decision.permit or recorder.everything:
-            recorder.add(_record(self._clocks.now(), asker, question, decision))
-        if not decision.permit or key not in self._pending:
-            return decision, _DONE
-        # a permit may rest on a binding that is on its way to the disk
-        return decision, set(self._pending[key])
+            self._bind(key, binds, record)
+        elif not decision.permit or self._recorder.everything:
+            self._recorder.add(record)
+        if decision.permit and key in self._pending:
+            # it may rest on a binding that is on its way to the disk
+            return await self._stored(asker, question, decision, set(self._pending[key]))
+        return decision
 
     def _bound(self, question: Question) -> History:
         if not self._history:
@@ -233,9 +236,6 @@ class DecisionPoint:
         self._recorder.count(asker.dialect, denial.reason)
         self._recorder.add(_record(self._clocks.now(), asker, question, denial))
         return denial
-
-
-_DONE: set[asyncio.Task[None]] = set()
 
 
 def _key(question: Question) -> _Key:

@@ -75,6 +75,7 @@ class World:
     """Everything that a decision looks at, but history.
 
     Args:
+        policy: the one in force, which is the directory's too.
         guests: by UUID, as the policy saw them at the last tick.
         trust: of each guest; NaN where there is none.
         occupied: who runs on the host, for running walls.
@@ -83,6 +84,7 @@ class World:
     """
 
     directory: Directory
+    policy: Policy
     guests: Mapping[str, Seen]
     trust: Mapping[str, float]
     occupied: Occupied
@@ -92,7 +94,7 @@ class World:
     @classmethod
     def empty(cls, directory: Directory) -> World:
         """Before the first tick: no guest is known."""
-        return cls(directory, {}, {}, {}, 0.0, 0.0)
+        return cls(directory, directory.policy, {}, {}, {}, 0.0, 0.0)
 
     @classmethod
     def of(
@@ -120,6 +122,7 @@ class World:
         }
         return cls(
             directory,
+            directory.policy,
             cast("Mapping[str, Seen]", here),
             {id_: each.trust for id_, each in assessed.items()},
             occupancy(walls, running) if walls else {},
@@ -127,21 +130,33 @@ class World:
             LATE * interval,
         )
 
-    @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-        return self.directory.policy
+    def party(
+        self, asker: Asker, question: Question, at: float, clock: float
+    ) -> tuple[Subject | None, str]:
+        """Whoever is asked about, None where nobody is known, and their band now.
 
-    def subject(self, asker: Asker, question: Question) -> Subject | None:
-        """Whoever is asked about; None where nobody is known."""
+        Where the ticks stay away, the band is what the policy says of silence.
+
+        Args:
+            at: epoch seconds.
+            clock: seconds of the boot clock.
+        """
         kind = question.subject_type
         if kind == GUEST:
-            found = self.guest(question.subject)
-            return found.subject if found else None
+            seen = self.guests.get(question.subject) or self.guest(question.subject)
+            if seen is None:
+                return None, self.policy.bands[-1]
+            age = clock - self.clock
+            if age <= self.fresh_for:
+                return seen.subject, seen.standing.band
+            standing = self.policy.relays.step(
+                seen.standing, None, at=at, clock=clock, stale_for=seen.silent + age
+            )
+            return seen.subject, standing.band
         brought = question.brought
         if brought is not None and not self.accepts(asker, kind):
             brought = None
-        return self.directory.subject(kind, question.subject, brought)
+        return self.directory.subject(kind, question.subject, brought), self.policy.bands[0]
 
     def target(self, asker: Asker, question: Question) -> Target | None:
         """What is asked about; None where its type is not known."""
@@ -158,25 +173,6 @@ class World:
     def guest(self, identity: str) -> Seen | None:
         """A guest by its UUID, however it is written."""
         return self.guests.get(identity) or self.guests.get(identity.lower())
-
-    def band(self, subject: Subject | None, *, at: float, clock: float) -> str:
-        """A subject's band now; where the ticks stay away, what the policy says of silence.
-
-        Args:
-            at: epoch seconds.
-            clock: seconds of the boot clock.
-        """
-        if subject is None or not subject.measured:
-            return self.policy.bands[0]
-        seen = self.guests.get(subject.id)
-        if seen is None:
-            return self.policy.bands[-1]
-        age = clock - self.clock
-        if age <= self.fresh_for:
-            return seen.standing.band
-        return self.policy.relays.step(
-            seen.standing, None, at=at, clock=clock, stale_for=seen.silent + age
-        ).band
 
     def subjects(self, kind: str) -> Iterable[str]:
         """The identities of every known subject of a type, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isnan
 
@@ -18,6 +18,7 @@ from trustd.model import (
 )
 from trustd.pipeline.registry import Registry
 from trustd.policy import Policy, Saved, Standing, Subject, Target, effective
+from trustd.policy.walls import NOBODY, NOTHING, History, Occupied
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class _Seat:
     targets: tuple[Target, ...]
     standing: Standing
     permissions: EffectivePermissions
+    history: History = NOTHING
+    outdated: bool = False
     silent: float = 0.0
 
 
@@ -82,6 +85,21 @@ class Narrowing:
         self.registry = registry or Registry.of(policy, None, {})
         self._observe_only = observe_only
         self._seats: dict[GuestId, _Seat] = {}
+        self._occupied: Occupied = NOBODY
+
+    def wall(self, occupied: Occupied, history: Callable[[GuestId], History]) -> None:
+        """Go by these walls from the next tick on.
+
+        Args:
+            occupied: who runs on the host.
+            history: what a guest is bound to.
+        """
+        moved = occupied != self._occupied
+        self._occupied = occupied
+        for id_, seat in self._seats.items():
+            bound = history(id_)
+            if moved or bound is not seat.history:
+                seat.history, seat.outdated = bound, True
 
     def world(self) -> Mapping[GuestId, Seen]:
         """Every guest as the policy sees it now; a value of its own."""
@@ -179,8 +197,9 @@ class Narrowing:
         ):
             seat.standing, band = standing, before
         # exceptions end by the clock, so what they lift is asked anew
-        if band != before or seat.subject.lifts:
-            seat.permissions = effective(policy, seat.subject, band, seat.targets, at=at)
+        if band != before or seat.subject.lifts or seat.outdated:
+            seat.permissions = self._permissions(seat.subject, band, seat.targets, seat.history, at)
+            seat.outdated = False
         return Verdict(
             seat.standing,
             seat.permissions,
@@ -192,12 +211,29 @@ class Narrowing:
     def _settle(self, seat: _Seat, guest: Guest, at: float) -> None:
         # roles that exclude each other stay as they were taken, for as long as the guest runs
         held = () if guest.state is GuestState.SHUTOFF else seat.subject.roles
-        new = self._seated(guest, seat.standing, at, held)
+        new = self._seated(guest, seat.standing, at, held, seat.history)
         seat.guest, seat.subject, seat.targets = new.guest, new.subject, new.targets
         seat.permissions = new.permissions
 
+    def _permissions(
+        self,
+        subject: Subject,
+        band: str,
+        targets: tuple[Target, ...],
+        history: History,
+        at: float,
+    ) -> EffectivePermissions:
+        return effective(
+            self.policy, subject, band, targets, at=at, history=history, occupied=self._occupied
+        )
+
     def _seated(
-        self, guest: Guest, standing: Standing, at: float, held: tuple[str, ...] = ()
+        self,
+        guest: Guest,
+        standing: Standing,
+        at: float,
+        held: tuple[str, ...] = (),
+        history: History = NOTHING,
     ) -> _Seat:
         subject = self.policy.subject("guest", guest.id, guest.labels, held)
         assert subject is not None  # noqa: S101 - every policy knows guests
@@ -206,8 +242,8 @@ class Narrowing:
             for ref in objects_of(guest)
             if (target := self.policy.target(ref, self.registry.object(ref))) is not None
         )
-        permissions = effective(self.policy, subject, standing.band, targets, at=at)
-        return _Seat(guest, subject, targets, standing, permissions)
+        permissions = self._permissions(subject, standing.band, targets, history, at)
+        return _Seat(guest, subject, targets, standing, permissions, history)
 
 
 def objects_of(guest: Guest) -> tuple[ObjectRef, ...]:

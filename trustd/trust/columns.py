@@ -33,7 +33,7 @@ class Column:
 class Table:
     """Columns that grow and shrink by rows together, at a constant cost a guest.
 
-    A column has the shape (guests,) or (guests, labels), with the depth before it:
+    A column has the shape (guests,), (guests, labels) or (depth, guests, labels):
     what is computed over the whole fleet at once lies side by side.
 
     Args:

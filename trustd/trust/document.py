@@ -20,7 +20,7 @@ from trustd.trust.ledger import OpenFinding
 
 FORMAT = "trustd-guest"
 VERSION = 1
-LOCAL = ("behaviour.", "window.", "bond.", "shown.", "ceiling", "floor")
+LOCAL = ("behaviour.", "window.", "shown.", "ceiling", "floor")
 """What another host has for itself, or makes anew."""
 ON_CLOCK = ("hold.until", "hold.next")
 WORST_IS_LEAST = ("trust", "good")

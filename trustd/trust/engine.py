@@ -14,6 +14,7 @@ from trustd.trust import (
     baseline,
     conduct,
     document,
+    evidence,
     explain,
     learned,
     opinion,
@@ -23,7 +24,7 @@ from trustd.trust import (
     standing,
     windows,
 )
-from trustd.trust.columns import Array
+from trustd.trust.columns import Array, Column
 from trustd.trust.explain import Explanation
 from trustd.trust.fastlane import FastLane
 from trustd.trust.ledger import OpenFinding
@@ -31,13 +32,6 @@ from trustd.trust.roster import Roster
 from trustd.trust.scores import Scores
 from trustd.trust.settings import Settings
 
-SCHEMA = {
-    **windows.COLUMNS,
-    **baseline.COLUMNS,
-    **rarity.COLUMNS,
-    **conduct.COLUMNS,
-    **standing.COLUMNS,
-}
 LONE_GAP = 60.0
 """Seconds by which a step without any measured time may move the engine's clock."""
 
@@ -61,9 +55,9 @@ class Engine:
         settings: Settings | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self._learned = learned.Learned(features, self.settings)
-        self._roster = Roster(features, {**SCHEMA, **self._learned.columns()})
+        self._roster = Roster(features, _schema(self.settings))
         self._lane = FastLane(self._roster)
+        self._learned = learned.Learned(self.features, self.settings)
         self._window = windows.Clock.fresh()
         families = dict.fromkeys(feature.family for feature in self.features)
         self._member = np.array(
@@ -346,3 +340,18 @@ class Engine:
             fresh=fresh,
             judged=judged,
         )
+
+
+def _schema(settings: Settings) -> dict[str, Column]:
+    """Everything that is remembered of a guest."""
+    paces = len(settings.paces)
+    return {
+        **windows.COLUMNS,
+        **baseline.COLUMNS,
+        **rarity.COLUMNS,
+        **evidence.columns(paces),
+        **record.columns(paces),
+        **learned.COLUMNS,
+        **conduct.COLUMNS,
+        **standing.COLUMNS,
+    }

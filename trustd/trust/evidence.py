@@ -42,11 +42,6 @@ def surprise(own: Array, deviation: Array) -> Array:
     return np.asarray((rare + large).round(6) * 0.5)
 
 
-def allowance(age: Array, settings: Settings) -> Array:
-    """How many times the evidence a guest of this age needs; its record is short."""
-    return np.asarray(1.0 + settings.young * np.exp2(-age / settings.youth))
-
-
 class Heap:
     """Gathers evidence at some paces.
 
@@ -84,10 +79,10 @@ class Heap:
         A newcomer needs more of it, because its record is short.
         """
         settings = self._settings
-        needs = allowance(table["age"], settings)
+        allowance = 1.0 + settings.young * np.exp2(-table["age"] / settings.youth)
         return [
             np.maximum(heap - pace.excess * record, 0.0)
-            / (pace.crossing * needs).astype("f4")[:, None]
+            / (pace.crossing * allowance).astype("f4")[:, None]
             for heap, record, pace in zip(
                 table["heap"], table["record"], settings.paces, strict=True
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
 from trustd.model import FeatureSpec
 from trustd.model.behaviour import DAY, HOUR
 from trustd.trust import baseline, common, evidence, rarity, record
-from trustd.trust.bonds import Bonds
 from trustd.trust.columns import Array, Column, Table
 from trustd.trust.settings import Settings
 from trustd.trust.units import Units
@@ -46,29 +46,10 @@ class Learned:
             settings, [names.index((feature.family, feature.group)) for feature in features]
         )
         families = list(dict.fromkeys(feature.family for feature in features))
-        largest = max(families, key=lambda name: sum(family == name for family, _ in names))
-        self._bonds = Bonds(
-            [
-                [place for place, each in enumerate(features) if (each.family, each.group) == name]
-                for name in names
-                if name[0] == largest
-            ]
-        )
-        self._bonded = families.index(largest)
         self._members = [
             (place, [index for index, (family, _) in enumerate(names) if family == name])
             for place, name in enumerate(families)
         ]
-
-    def columns(self) -> dict[str, Column]:
-        """What is remembered of a guest."""
-        paces = len(self._settings.paces)
-        return {
-            **COLUMNS,
-            **evidence.columns(paces),
-            **record.columns(paces),
-            **self._bonds.columns(),
-        }
 
     def judge(self, table: Table, window: Window, *, at: float, clock: float) -> None:
         """Score a window, then learn from it.
@@ -92,12 +73,6 @@ class Learned:
         own, fleet = rarity.probabilities(table, rungs, settings.prior / evidence.UNIT)
         usual = self._units.expand(expected.blend)
         apart = np.nan_to_num(values - usual)
-        bonds = self._bonds.judge(
-            table,
-            own_part * expected.sigma,
-            self._units.materiality(apart)[-1],
-            seconds,
-        )
         said = evidence.surprise(own, deviation)
         if own_part is not signed:
             # The size in real units, too, is the guest's own only in this part.
@@ -105,8 +80,8 @@ class Learned:
         fresh = self._weigh(table, compressed, apart, said, window.contention)
         self._heap.add(table, fresh, seconds, at)
         record.note(table, values)
-        self._show(table, np.max(fresh, axis=0), (values, usual, own, fleet), seconds)
-        self._decide(table, bonds)
+        self._show(table, reduce(np.maximum, fresh), (values, usual, own, fleet), seconds)
+        self._decide(table)
         rarity.count(
             table,
             rungs,
@@ -141,20 +116,15 @@ class Learned:
         fresh[0] *= 1.0 + new
         return fresh
 
-    def _decide(self, table: Table, bonds: Array) -> None:
+    def _decide(self, table: Table) -> None:
         """Net evidence by feature, and by family against its threshold."""
         by_pace = self._heap.beyond(table)
-        table["net"][...] = np.max(by_pace, axis=0)
+        table["net"][...] = reduce(np.maximum, by_pace)
         grouped = [self._heap.by_group(net) for net in by_pace]
         for place, groups in self._members:
             found = [evidence.together(by_group[groups]) for by_group in grouped]
             table["nu"][:, place] = np.max([nu for nu, _ in found], axis=0)
             table["agree"][:, place] = np.max([agree for _, agree in found], axis=0)
-        allowance = evidence.allowance(table["age"], self._settings).astype("f4")
-        bonds /= allowance[:, None]
-        np.maximum(table["net"], bonds, out=table["net"])
-        nu = table["nu"][:, self._bonded]
-        np.maximum(nu, bonds.sum(axis=1), out=nu)
 
     def _show(self, table: Table, fresh: Array, terms: tuple[Array, ...], seconds: float) -> None:
         """Keep the terms of the window that said most, for the explanation."""

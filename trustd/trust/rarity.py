@@ -44,9 +44,10 @@ def probabilities(table: Table, rungs: Array, prior: float) -> tuple[Array, Arra
     of_fleet = (everyone @ tail + imagined) / (everyone @ seen + 1.0)
     below = rungs < 0
     at = np.maximum(rungs, 0).astype(np.intp)
-    guests, features = np.ogrid[: rungs.shape[0], : rungs.shape[1]]
-    fleet = of_fleet.astype("f4")[at, features]
-    counted = tail[at, guests, features]
+    # One flat index is several times faster than one an axis.
+    fleet = of_fleet.astype("f4").ravel().take(at * rungs.shape[1] + np.arange(rungs.shape[1]))
+    places = at * rungs.size + np.arange(rungs.size).reshape(rungs.shape)
+    counted = np.ascontiguousarray(tail).ravel().take(places)
     own = (counted + prior * fleet) / (seen + prior)
     np.copyto(own, 1.0, where=below)
     np.copyto(fleet, 1.0, where=below)

@@ -1,0 +1,126 @@
+"""Time decisions as a service gets them: round trips over the unix socket, and batches.
+
+A served decision point in a process of its own, a client that writes and reads raw bytes
+in this one. What is told is wall time of the whole round trip, the client included.
+
+    python -m bench.decisions
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.results import write
+from tests.conformance.authzen import EVALUATION, EVALUATIONS
+from tests.decisions.serving import guest, policy, serving, world
+
+SINGLE, BATCHES, BATCH, WARM = 3000, 200, 1000, 300
+GUESTS = 1000
+VOLUME = "/pool/web.qcow2"
+
+
+def request(path: str, document: object) -> bytes:
+    body = json.dumps(document, separators=(",", ":")).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: trustd\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def question(number: int, action: str = "write") -> dict[str, object]:
+    return {
+        "subject": {"type": "guest", "id": guest(number).id},
+        "action": {"name": action},
+        "resource": {"type": "volume", "id": VOLUME},
+    }
+
+
+def answer(connection: socket.socket) -> bytes:
+    """One response with a Content-Length."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(1 << 16)
+    head, _, body = data.partition(b"\r\n\r\n")
+    at = head.index(b"Content-Length: ") + 16
+    length = int(head[at : head.find(b"\r\n", at) if b"\r\n" in head[at:] else None])
+    while len(body) < length:
+        body += connection.recv(1 << 20)
+    return body
+
+
+def timed(connection: socket.socket, sent: bytes, times: int, expected: int) -> list[float]:
+    """Seconds of each round trip; each answer has so many permits."""
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        connection.sendall(sent)
+        body = answer(connection)
+        took.append(time.perf_counter() - began)
+        assert body.count(b'"decision":true') == expected, body[:200]
+    return took
+
+
+def serve() -> None:
+    """Serve until the other end of standard input is closed."""
+    rules = policy()
+    guests = {guest(number, app="web"): "trusted" for number in range(GUESTS)}
+    caller = {"name": "bench", "user": os.getuid(), "dialects": ["authzen"]}
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        serving(Path(directory), world(rules, guests), {"callers": [caller]}) as served,
+    ):
+        print(served.socket, flush=True)
+        sys.stdin.read()
+
+
+def main() -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "bench.decisions", "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(server.stdout.readline().strip())
+            permit, denial = (
+                request(EVALUATION, question(7)),
+                request(EVALUATION, question(7, "fly")),
+            )
+            items = {"evaluations": [question(number) for number in range(BATCH)]}
+            batch = request(EVALUATIONS, items)
+            timed(connection, permit, WARM, 1)
+            single = timed(connection, permit, SINGLE, 1)
+            denied = timed(connection, denial, SINGLE, 0)
+            timed(connection, batch, 5, BATCH)
+            many = timed(connection, batch, BATCHES, BATCH)
+        write(
+            "decisions",
+            {
+                "unix_round_trip_median_us": statistics.median(single) * 1e6,
+                "unix_round_trip_p99_us": statistics.quantiles(single, n=100)[98] * 1e6,
+                "unix_round_trip_denial_median_us": statistics.median(denied) * 1e6,
+                "batch_items": BATCH,
+                "batch_item_median_us": statistics.median(many) / BATCH * 1e6,
+                "batch_item_best_us": min(many) / BATCH * 1e6,
+                "guests": GUESTS,
+            },
+        )
+    finally:
+        assert server.stdin is not None
+        server.stdin.close()
+        server.wait(20)
+
+
+if __name__ == "__main__":
+    serve() if sys.argv[1:] == ["serve"] else main()
