@@ -7,10 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-
-mpl.use("Agg")
-mpl.rcParams["svg.hashsalt"] = "trustd"
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from bench.attacks import Point
 from bench.bitbrains import SHAPES
@@ -18,7 +15,8 @@ from bench.bitbrains import SHAPES
 
 def shapes(points: Sequence[Point], path: Path) -> None:
     """Detection by shape, a group of bars for each operating point."""
-    figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots()
     places = np.arange(len(SHAPES))
     width = 0.8 / len(points)
     for index, point in enumerate(points):
@@ -28,8 +26,7 @@ def shapes(points: Sequence[Point], path: Path) -> None:
     axes.set_ylabel("detected share")
     axes.set_ylim(0, 1)
     axes.legend(fontsize=8, loc="lower left")
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    _save(figure, path)
 
 
 def compare(figures: Mapping[str, float | str], path: Path) -> None:
@@ -37,7 +34,8 @@ def compare(figures: Mapping[str, float | str], path: Path) -> None:
     peers = {key.split("_budget_")[0] for key in figures if key.startswith("peer_")}
     measured = (name for name in peers if f"{name}_budget_1_detected_share" in figures)
     names = ["engine", *sorted(measured)]
-    figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    axes = figure.subplots()
     places = np.arange(len(names))
     for index, (budget, label) in enumerate((("1", "1"), ("025", "0.25"))):
         shares = [
@@ -48,5 +46,10 @@ def compare(figures: Mapping[str, float | str], path: Path) -> None:
     axes.set_ylabel("detected share, seven shapes")
     axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a drawing that is the same for the same figures."""
+    with mpl.rc_context({"svg.hashsalt": "trustd"}):
+        figure.savefig(path, metadata={"Date": None})

@@ -200,6 +200,8 @@ def check_duplicate_keys_are_refused(client: Client) -> None:
     assert client.post(EVALUATION, escaped).status == 400
     spaced = good.replace(b'"id": "alice"', b'"id" \n: "bob", "id"\t:"alice"')
     assert client.post(EVALUATION, spaced).status == 400
+    hidden = b'{"context": {"x": "\\u0022:"},' + twice[1:]
+    assert client.post(EVALUATION, hidden).status == 400
     odd = asked(context={" : ": ':":', '"': "a\\"})
     assert client.post(EVALUATION, odd).status == 200
 

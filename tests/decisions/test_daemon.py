@@ -230,6 +230,15 @@ def test_other_users_change_nothing_but_by_the_group(tmp_path, group, status):
         assert [each["uid"] for each in journal(daemon, kind)] == [NOBODY]
 
 
+def test_what_is_decided_is_told_over_the_socket_only(daemon):
+    """Over TCP, where any local user is, nothing tells what a refused caller may not know."""
+    for path in ("/v1/policy", "/v1/decisions", "/v1/labels?type=record&id=r1"):
+        assert daemon.client().send("GET", path).status == 200
+        assert daemon.tcp().send("GET", path).status == 403
+    for path in ("/v1/guests/x/why?action=a&type=b&id=c", "/v1/guests/x/can"):
+        assert daemon.tcp().send("GET", path).status == 403
+
+
 def test_malformed_changes_are_refused(daemon):
     """A change that says nothing, or nonsense, is 400 and changes nothing."""
     for change in (

@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127}")
 
 async def why(request: web.Request) -> web.StreamResponse:
     """Why a guest may do something to an object, or not."""
-    office = _office(request)
+    office = _read_office(request)
     guest = find(request.app[LIVE].fleet, request.match_info["guest"])
     asked = _parameters(request, needed=("action", "type", "id"))
     document = office.why(guest, asked["action"], ObjectRef(asked["type"], asked["id"]))
@@ -44,14 +44,14 @@ async def why(request: web.Request) -> web.StreamResponse:
 
 async def can(request: web.Request) -> web.StreamResponse:
     """What a guest may do to every object that is known."""
-    office = _office(request)
+    office = _read_office(request)
     guest = find(request.app[LIVE].fleet, request.match_info["guest"])
     return await send_json(request, office.can(guest))
 
 
 async def decisions(request: web.Request) -> web.StreamResponse:
     """The newest decisions that were recorded."""
-    office = _office(request)
+    office = _read_office(request)
     asked = _parameters(request, may=("subject", "permit", "limit"))
     permits: dict[str | None, bool | None] = {None: None, "true": True, "false": False}
     if asked.get("permit") not in permits:
@@ -69,13 +69,12 @@ async def decisions(request: web.Request) -> web.StreamResponse:
 
 async def policy(request: web.Request) -> web.StreamResponse:
     """The policy in force."""
-    return await send_json(request, _office(request).policy())
+    return await send_json(request, _read_office(request).policy())
 
 
 async def difference(request: web.Request) -> web.StreamResponse:
     """What another policy would change; nothing is changed."""
-    office = _office(request)
-    _local(request)
+    office = _read_office(request)
     proposal = await _read(request, Proposal)
     try:
         document = await asyncio.to_thread(office.difference, proposal.text, proposal.path)
@@ -86,8 +85,9 @@ async def difference(request: web.Request) -> web.StreamResponse:
 
 async def labels(request: web.Request) -> web.StreamResponse:
     """The labels of a guest or an object."""
+    office = _read_office(request)
     asked = _parameters(request, needed=("type", "id"))
-    return await send_json(request, _office(request).labels(asked["type"], asked["id"]))
+    return await send_json(request, office.labels(asked["type"], asked["id"]))
 
 
 async def relabel(request: web.Request) -> web.StreamResponse:
@@ -110,12 +110,15 @@ def _office(request: web.Request) -> Office:
     return office
 
 
-def _local(request: web.Request) -> Peer:
-    """Whoever asks over the unix socket; over TCP nobody is known."""
-    peer = peer_of(request)
-    if peer is None:
+def _read_office(request: web.Request) -> Office:
+    """The office, for whoever may open the unix socket.
+
+    Any local user reaches TCP, and would learn here what the refusal of a decision
+    keeps from them.
+    """
+    if peer_of(request) is None:
         raise RequestProblem(HTTPStatus.FORBIDDEN, "this is answered over the unix socket only")
-    return peer
+    return _office(request)
 
 
 def _changer(request: web.Request, office: Office) -> Peer:

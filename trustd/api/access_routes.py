@@ -20,7 +20,7 @@ ACCESS_ROUTES = (
         "Why a guest may do something to an object, or not",
         shapes.WhyDoc,
         parameters=(*GUEST, Parameter("action", "query", "The action.", needed=True), *_WHAT),
-        problems=(400, 404, 409, 503),
+        problems=(400, 403, 404, 409, 503),
     ),
     Route(
         "/v1/guests/{guest}/can",
@@ -29,7 +29,7 @@ ACCESS_ROUTES = (
         "What a guest may do to every object that is known",
         shapes.CanList,
         parameters=GUEST,
-        problems=(404, 409, 503),
+        problems=(403, 404, 409, 503),
     ),
     Route(
         "/v1/guests/{guest}/acknowledge",
@@ -63,7 +63,7 @@ ACCESS_ROUTES = (
                 },
             ),
         ),
-        problems=(400, 503),
+        problems=(400, 403, 503),
     ),
     Route(
         "/v1/policy",
@@ -71,7 +71,7 @@ ACCESS_ROUTES = (
         access.policy,
         "The policy in force",
         shapes.PolicyText,
-        problems=(503,),
+        problems=(403, 503),
     ),
     Route(
         "/v1/policy/difference",
@@ -90,7 +90,7 @@ ACCESS_ROUTES = (
         "The labels of a guest or an object",
         shapes.LabelsDoc,
         parameters=_WHAT,
-        problems=(400, 503),
+        problems=(400, 403, 503),
     ),
     Route(
         "/v1/labels",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isnan
 
 from trustd.model import (
@@ -61,7 +61,7 @@ class _Seat:
     targets: tuple[Target, ...]
     standing: Standing
     permissions: EffectivePermissions
-    history: History = NOTHING
+    history: History = field(default_factory=lambda: NOTHING)
     outdated: bool = False
     silent: float = 0.0
 
