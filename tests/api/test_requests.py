@@ -17,9 +17,9 @@ from yarl import URL
 from tests.api.conftest import Served, until
 from tests.api.fleets import FEATURES, assessed, fleet
 from trustd.api import Live, sending, serve
+from trustd.api.access_routes import ACCESS_ROUTES
 from trustd.api.problems import RequestProblem
 from trustd.api.query import find, parse
-from trustd.api.access_routes import ACCESS_ROUTES
 from trustd.api.routes import ROUTES
 from trustd.metrics import Meters
 

@@ -285,4 +285,25 @@ def test_trustctl_policy_shows_and_compares(daemon, tmp_path):
     assert daemon.trustctl("policy", "diff", wrong).returncode == 1
     assert daemon.trustctl("policy", "check", wrong).returncode == 78
     assert daemon.trustctl("policy", "check", daemon.policy).returncode == 0
-    assert daemon.trustctl("exceptions").returncode == 0
+
+
+def test_trustctl_has_tables_for_people(daemon, tmp_path):
+    """Each command shows the same in a table; what is granted and revoked has its sign."""
+    changed = tmp_path / "changed.yaml"
+    until = "until: 2199-01-01T00:00:00Z, by: ops, reason: drill}"
+    who = "{id: CHG-1, subject: {select: {app: web}}, floor: trusted, "
+    what = "actions: [read], object: volumes, "
+    changed.write_text(f"{POLICY}\nexceptions:\n  - {who}{what}{until}\n")
+    daemon.policy.write_text(changed.read_text())
+    daemon.reload()
+    wait_until(lambda: daemon.get("/v1/policy")["exceptions"], "the exception is there")
+    for words, expected in (
+        (("exceptions",), "CHG-1"),
+        (("label", "--object", "record:r1"), "sales"),
+        (("policy", "show"), "name: authzen"),
+        (("policy", "diff", daemon.policy), "nothing changes"),
+    ):
+        done = daemon.trustctl(*words, "-o", "table")
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+    assert "CHG-1\tin force" in daemon.trustctl("exceptions", "-o", "plain").stdout

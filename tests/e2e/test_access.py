@@ -58,6 +58,12 @@ def test_answers_follow_the_guests_band(host, trio, policy):
         assert told["permit"] is False
         assert told["reason"].startswith("band-")
         assert told["nearest"]
+        target = f"volume:{volume(daemon, web.name)}"
+        shown = daemon.trustctl("why", web.name, "write", target, "-o", "table", check=False)
+        assert told["text"][:40] in shown
+        assert told["reason"] in daemon.trustctl("can-i", web.name, "--list", "-o", "table")
+        assert daemon.trustctl("can-i", web.name, "write", target, check=False).startswith("no\t")
+        assert daemon.trustctl("can-i", web.name, "read", target).startswith("yes\t")
         lost = daemon.guest(web.name)["access"][0]["lost"]
         assert "write" in lost
         web.quiet()

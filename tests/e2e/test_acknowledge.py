@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
-from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -25,6 +23,13 @@ connection.sock.connect(sys.argv[1])
 json = {{"Content-Type": "application/json"}}
 connection.request("POST", sys.argv[2], '{{"verdict": "benign"}}', json)
 print(connection.getresponse().read().decode())
+"""
+READ_JOURNAL = """
+import json, sqlite3, sys
+found = sqlite3.connect(sys.argv[1]).execute(
+    "SELECT guest, document FROM transition WHERE kind = ? ORDER BY id", (sys.argv[2],)
+)
+print(json.dumps(found.fetchall()))
 """
 SLOWLY = 0.01
 """How much trust rises by itself in a tick, under the policy of these tests."""
@@ -65,12 +70,9 @@ def ack(daemon, guest, verdict, *options):
 
 def journal(daemon, kind):
     """Its entries of one kind, oldest first."""
-    path = daemon.hypervisor.path(f"{DIRECTORY}/state/trustd.db")
-    with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute(
-            "SELECT guest, document FROM transition WHERE kind = ? ORDER BY id", (kind,)
-        ).fetchall()
-    return [(guest, json.loads(document)) for guest, document in found]
+    path = f"{DIRECTORY}/state/trustd.db"
+    told = daemon.hypervisor.run(sys.executable, "-c", READ_JOURNAL, path, kind).stdout
+    return [(guest, json.loads(document)) for guest, document in json.loads(told)]
 
 
 def test_benign_restores_at_once_and_outlives_a_kill(fallen, trio):

@@ -13,6 +13,7 @@ from tests.pipeline.scripted import CALM, TOO_MUCH, guest_id
 from trustd.daemon.between import Between
 from trustd.errors import NoSuchGuest, StoreError
 from trustd.pipeline import Word
+from trustd.repository import Journal
 
 A, B, STRANGER = (guest_id(number) for number in (0, 1, 99))
 SLOW = "rise: 36/h"
@@ -50,10 +51,12 @@ def test_benign_restores_trust_at_once(fallen):
 
 
 def test_word_and_state_are_on_the_disk_when_it_is_answered(fallen):
-    """A daemon that is killed right after the answer has the journal's entry and the trust."""
+    """The answer waits for a slow disk; whoever kills the daemon right after it finds the journal's
+    entry and the trust."""
+    fallen.land()
+    fallen.database.submit(lambda _: time.sleep(0.3))
     heard = fallen.line.acknowledge(word())
-    fallen.restart()
-    (entry,) = fallen.journal(A, "acknowledge")
+    (entry,) = [each for each in Journal(fallen.database).of(A) if each.kind == "acknowledge"]
     assert entry.document == {
         "uid": 0,
         "pid": 1,
@@ -63,6 +66,7 @@ def test_word_and_state_are_on_the_disk_when_it_is_answered(fallen):
         "after": round(heard.after, 4),
         "ended": [],
     }
+    fallen.restart()
     assert fallen.tick().guests[A].trust == pytest.approx(heard.after, abs=0.02)
 
 

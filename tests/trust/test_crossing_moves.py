@@ -40,6 +40,16 @@ def test_crossing_ends_after_the_guest_came_back_from_its_document():
     assert engine.open_findings(GUEST) == ()
 
 
+def test_what_is_over_is_still_named():
+    """While an ended crossing fades, the explanation says what it was."""
+    engine = crossed()
+    engine.step(INSIDE, at=1006.0, seconds=1.0)
+    assert engine.open_findings(GUEST) == ()
+    (driver, *_) = engine.drivers(0)
+    assert driver.name == "past"
+    assert "disk.write.bytes at 5 MB/s" in driver.text
+
+
 def test_crossing_without_a_measurement_stays_open():
     """A restored guest of which nothing is measured keeps its crossing: silence ends nothing."""
     engine = Engine(FEATURES)

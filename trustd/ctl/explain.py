@@ -90,7 +90,7 @@ def _seen(found: Document, now: float) -> Iterator[str]:
             yield from _term(term, now)
     past = next((each for each in found["drivers"] if each["name"] == "past"), None)
     if past is not None:
-        yield f"{_percent(past['share'])} of it is past: {past['text']}."
+        yield f"{_percent(past['share'])} {past['text']}."
     if standing["repeats"] >= 1.0:
         yield f"It is remembered for {standing['repeats']:.1f} offences, so it is forgiven slowly."
     if not found["drivers"]:

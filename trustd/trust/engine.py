@@ -181,8 +181,15 @@ class Engine:
 
     def drivers(self, index: int, most: int = 3) -> tuple[Driver, ...]:
         """The largest terms against a guest; empty for a clean one."""
-        found = self._lane.ledger.of(self.guests[index])
-        return explain.drivers(self._roster.table, index, self.features, found, most)
+        guest, ledger = self.guests[index], self._lane.ledger
+        return explain.drivers(
+            self._roster.table,
+            index,
+            self.features,
+            ledger.of(guest),
+            most,
+            ended=ledger.last_ended(guest),
+        )
 
     def open_findings(self, guest: GuestId) -> tuple[OpenFinding, ...]:
         """A guest's open findings, envelopes among them, the gravest first."""

@@ -87,8 +87,14 @@ def drivers(
     features: Sequence[FeatureSpec],
     found: Sequence[OpenFinding],
     most: int,
+    *,
+    ended: OpenFinding | None = None,
 ) -> tuple[Driver, ...]:
-    """The largest terms against a guest, of signals and findings together."""
+    """The largest terms against a guest, of signals and findings together.
+
+    Args:
+        ended: the finding that ended last: what is fading now.
+    """
     shares = _shares(table, row, found)
     entries = [
         Driver(each.finding.kind, share, each.finding.summary)
@@ -100,7 +106,8 @@ def drivers(
         if term.share > 0
     ]
     if shares.past > NEGLIGIBLE:
-        entries.append(Driver("past", shares.past, "what was found before is fading"))
+        what = "what was found before" if ended is None else ended.finding.summary
+        entries.append(Driver("past", shares.past, f"over and fading: {what}"))
     entries.sort(key=lambda driver: -driver.share)
     return tuple(entries[:most])
 

@@ -43,6 +43,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._open: dict[GuestId, dict[Key, OpenFinding]] = {}
+        self._ended: dict[GuestId, OpenFinding] = {}
         self._next = inf
 
     def report(self, finding: Finding, behaviour: Behaviour, *, at: float, clock: float) -> bool:
@@ -65,10 +66,16 @@ class Ledger:
     def close(self, guest: GuestId, key: Key) -> bool:
         """End a finding; whether there was one."""
         of_guest = self._open.get(guest, {})
-        ended = of_guest.pop(key, None) is not None
+        ended = of_guest.pop(key, None)
         if not of_guest:
             self._open.pop(guest, None)
-        return ended
+        if ended is not None:
+            self._ended[guest] = ended
+        return ended is not None
+
+    def last_ended(self, guest: GuestId) -> OpenFinding | None:
+        """A guest's finding that ended last, for an explanation of what fades."""
+        return self._ended.get(guest)
 
     def expire(self, clock: float) -> set[GuestId]:
         """End what was not reported again; the guests that it changes."""
@@ -108,8 +115,9 @@ class Ledger:
         self._next = min(self._next, entry.until)
 
     def forget(self, guest: GuestId) -> None:
-        """End all of a guest's."""
+        """End all of a guest's, and what was remembered of those that ended."""
         self._open.pop(guest, None)
+        self._ended.pop(guest, None)
 
 
 def ceiling_of(behaviour: Behaviour, severity: Severity) -> float:
