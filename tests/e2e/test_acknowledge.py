@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -53,8 +54,11 @@ def fallen(host, trio, policy):
     web = trio[0]
     slow = policy.replace("rise: 360/h", f"rise: {3600 * SLOWLY:g}/h")
     assert slow != policy
-    with Daemon(host, slow) as daemon:
+    with Daemon(host, policy) as daemon:
         daemon.wait_guest(web.name, settled, "is trusted", seconds=60)
+        daemon.policy.write_text(slow, "utf-8")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait(lambda: daemon.get("/v1/policy")["text"] == slow, "the slow policy is in force")
         web.write(TWICE)
         daemon.wait_guest(web.name, lambda now: done(now, "disk-throttle"), "is narrowed")
         told = daemon.trustctl("explain", web.name, "-o", "table")

@@ -176,3 +176,15 @@ def test_work_that_is_given_up_is_never_done():
         line.submit(go.wait, 20)
         asyncio.run(ask())
     assert done == ["after"]
+
+
+def test_work_that_has_begun_counts():
+    """Whoever asked is never told that nothing was done of work that was."""
+
+    async def ask():
+        between = Between(within=0.1)
+        between.begin(line.submit)
+        return await between.do(lambda: time.sleep(0.4) or "done")
+
+    with ThreadPoolExecutor(1) as line:
+        assert asyncio.run(ask()) == "done"

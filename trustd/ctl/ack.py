@@ -26,7 +26,8 @@ _MEANS = {
 def command(session: Session, *, guest: str, verdict: str, reason: str) -> None:
     """Say that what a guest did is benign, or an attack.
 
-    Either ends its open findings; what is found anew counts.
+    The trust of a benign guest is back at once, and its open findings end; what is found
+    anew counts.
     """
     said = {"verdict": verdict, "reason": reason}
     done = session.connection.post(f"{guest_path(guest)}/acknowledge", said)

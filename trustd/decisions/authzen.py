@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,8 @@ from trustd.policy import Labels
 
 JSON: dict[str, str] = {"Content-Type": "application/json"}
 MOST_ITEMS = 10_000
+PATIENCE = 10.0
+"""Seconds for a body to arrive."""
 REASONS = "trustd_reasons"
 """A member of ``context`` by which a caller asks for the reason of a decision."""
 
@@ -139,7 +142,12 @@ async def read(request: web.Request) -> Document:
     """
     if request.content_type != "application/json":
         raise Malformed("the Content-Type must be application/json")
-    document = parse(await request.read())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            body = await request.read()
+    except TimeoutError:
+        raise Malformed(f"the body did not come within {PATIENCE:g} s") from None
+    document = parse(body)
     if not isinstance(document, dict):
         raise Malformed("the body must be a JSON object")
     return document

@@ -75,10 +75,11 @@ class Acknowledging:
         row = engine.row(word.guest)
         if word.verdict == "benign" and keeping.error:
             raise StoreError(f"nothing was changed: {keeping.error}")
-        ended = tuple(each.finding.kind for each in engine.open_findings(word.guest))
-        before = engine.explain(row).trust
+        before = engine.explain(row)
         engine.acknowledge(word.guest, word.verdict, at=reading.at)
-        heard = Heard(before, engine.explain(row).trust, ended)
+        after = engine.explain(row)
+        ended = [each.finding.kind for each in before.findings if each not in after.findings]
+        heard = Heard(before.trust, after.trust, tuple(ended))
         changed = (word.guest,)
         keeping.note(
             self._roster.memories(changed, behaved=changed, at=reading.at, clock=reading.clock),
