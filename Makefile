@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test unit check format bench bench-scoring docs lock clean
+.PHONY: help demo test unit check format bench bench-scoring conformance docs lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -42,6 +42,10 @@ bench: ## Measure; figures go to build/bench
 bench-scoring: ## Measure the scoring engine on real telemetry: DATA=folder (an hour)
 	@tools/setup.sh bench
 	$(PYTHON) -m bench.scoring $(if $(DATA),--data $(DATA))
+
+conformance: ## Check AuthZEN as a client sees it
+	@tools/setup.sh check
+	$(PYTHON) -m pytest -q tests/decisions/test_authzen.py
 
 docs: ## Build the documentation into build/docs
 	@tools/setup.sh docs

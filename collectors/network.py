@@ -25,11 +25,11 @@ class Network:
 
     name = "network"
     features = (
-        FeatureSpec("net.rx.bytes", Unit.BYTES_PER_SECOND, "network"),
+        FeatureSpec("net.rx.bytes", Unit.BYTES_PER_SECOND, "network", suffered=True),
         FeatureSpec("net.tx.bytes", Unit.BYTES_PER_SECOND, "network"),
-        FeatureSpec("net.rx.packets", Unit.EVENTS_PER_SECOND, "network"),
+        FeatureSpec("net.rx.packets", Unit.EVENTS_PER_SECOND, "network", suffered=True),
         FeatureSpec("net.tx.packets", Unit.EVENTS_PER_SECOND, "network"),
-        FeatureSpec("net.drops", Unit.EVENTS_PER_SECOND, "network", contended=True),
+        FeatureSpec("net.drops", Unit.EVENTS_PER_SECOND, "network", contended=True, suffered=True),
     )
     groups = StatGroup.STATE | StatGroup.INTERFACE
 

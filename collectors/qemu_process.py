@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from collectors.listening import Listener, Listening
-from trustd.errors import NoData
+from trustd.errors import CollectError, NoData
 from trustd.model import GuestId
 
 Identity = tuple[int, int]
@@ -119,9 +119,10 @@ class Emulators:
         self._scanned = at
         listed = _by_guest(_listed(self._pids))
         running = _by_guest(_running_qemus())
-        # A process that is known stays known, also if it has become another program.
+        # A process that is known stays known, also if it has become another program. But
+        # what libvirt lists wins: anybody can give a process of theirs a guest's arguments.
         alive = {guest: known for guest, known in self._known.items() if _lives(known)}
-        self._known = {**running, **listed, **alive}
+        self._known = {**running, **alive, **listed}
 
     def look(self, process: psutil.Process, *, at: float) -> Sight:
         """What is to be seen of a process now.
@@ -130,7 +131,8 @@ class Emulators:
             at: epoch seconds.
 
         Raises:
-            NoData: it ended, or this user may not see it.
+            NoData: it ended.
+            CollectError: this user may not see it.
         """
         root = self._proc / str(process.pid)
         try:
@@ -153,7 +155,7 @@ class Emulators:
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError) as error:
             raise NoData(f"process {process.pid} ended while it was looked at") from error
         except (psutil.AccessDenied, PermissionError) as error:
-            raise NoData(
+            raise CollectError(
                 f"process {process.pid} may not be looked at: run as root, "
                 "or give the service CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
             ) from error

@@ -146,11 +146,20 @@ def test_late_and_repeated_ticks_say_nothing(rig):
     """A tick that comes far too late has gaps instead of rates, one with the same clock as well;
     neither narrows anybody."""
     rig.hypervisor.writes[A] = TOO_MUCH
-    fleet = rig.tick(seconds=100.0)
+    fleet = rig.tick(seconds=400.0)
     assert isinstance(fleet.guests[A].samples["disk.write.bytes"], Gap)
     fleet = rig.tick(seconds=0.0)
     assert isinstance(fleet.guests[A].samples["disk.write.bytes"], Gap)
     assert set(rig.bands().values()) == {"trusted"}
+
+
+def test_guest_that_answers_seldom_is_measured_all_the_same(rig):
+    """A guest that answers every half a minute only is judged by the whole time between: being
+    slow to answer hides nothing."""
+    rig.hypervisor.writes[A] = TOO_MUCH
+    fleet = rig.tick(seconds=30.0)
+    assert fleet.guests[A].samples["disk.write.bytes"] > 0
+    assert fleet.guests[A].findings
 
 
 def test_two_guests_of_one_name_are_two_guests(new_rig):

@@ -125,12 +125,14 @@ def test_a_finding_ends_when_it_is_no_longer_reported() -> None:
 
 
 def test_a_finding_for_ever_ends_by_acknowledgement_only() -> None:
-    """Infinite: open after a day, gone when an operator has spoken."""
+    """Infinite: open after a day and after an operator confirmed it, gone when one cleared it."""
     line = Line()
     line.tick(1e3, findings=(line.found(Severity.CRITICAL, holds=inf),))
     line.engine.step([[1e3, 5.0]], at=line.at + 86400, seconds=86400.0)
     assert line.open
     line.engine.acknowledge(GUEST, "attack", at=line.at + 86400)
+    assert line.open
+    line.engine.acknowledge(GUEST, "benign", at=line.at + 86400)
     assert not line.open
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from trustd.api import views
 from trustd.api.live import Live
+from trustd.api.peer import peer_of
 from trustd.api.query import find, parse
 from trustd.api.sending import send, send_json
 from trustd.api.shapes import GuestList, Liveness
@@ -93,7 +94,9 @@ async def events(request: web.Request) -> web.StreamResponse:
     if transport is None:
         raise ConnectionResetError("the reader left before it was answered")
     last = request.headers.get("Last-Event-ID")
-    with request.app[LIVE].hub.open(last, transport.abort) as stream:
+    with request.app[LIVE].hub.open(
+        last, transport.abort, local=peer_of(request) is not None
+    ) as stream:
         await response.prepare(request)
         await response.write(b"retry: 2000\n\n")
         async for message in stream.messages(_KEEPALIVE):

@@ -28,10 +28,14 @@ class Stream:
     Args:
         backlog: messages to begin with.
         abort: breaks the reader's connection, also while a write to it blocks.
+        local: whether it came over the unix socket.
     """
 
-    def __init__(self, backlog: list[bytes], abort: Callable[[], None]) -> None:
+    def __init__(
+        self, backlog: list[bytes], abort: Callable[[], None], *, local: bool = True
+    ) -> None:
         self._backlog = backlog
+        self.local = local
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
         self.abort = abort
 
@@ -95,23 +99,27 @@ class Hub:
                 stream.abort()
 
     @contextmanager
-    def open(self, last: str | None, abort: Callable[[], None]) -> Iterator[Stream]:
+    def open(
+        self, last: str | None, abort: Callable[[], None], *, local: bool = True
+    ) -> Iterator[Stream]:
         """Add a reader.
 
         Args:
             last: the identity of the last message that it saw; None for a new one.
             abort: breaks its connection.
+            local: whether it came over the unix socket. Readers there and on TCP
+                are counted apart: anybody can open streams on TCP.
 
         Raises:
             RequestProblem: there are too many readers.
         """
-        if len(self._streams) >= _MOST_STREAMS:
+        if sum(each.local is local for each in self._streams) >= _MOST_STREAMS:
             raise RequestProblem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 f"{_MOST_STREAMS} event streams are open already: close one, or ask again later",
                 {"Retry-After": "10"},
             )
-        stream = Stream(self._since(last), abort)
+        stream = Stream(self._since(last), abort, local=local)
         self._streams.add(stream)
         self._meters.streams.set(len(self._streams))
         try:

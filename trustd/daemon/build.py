@@ -33,7 +33,11 @@ log = structlog.get_logger()
 DATABASE = "trustd.db"
 _CONTROL_CALLS = 12
 LONGEST = 3
-"""Intervals above which two readings are too far apart for a rate."""
+PATIENCE = 180.0
+"""Two readings are too far apart for a rate above so many intervals, and so many seconds.
+
+A guest that stalls is asked more rarely, up to a minute apart. The rate between two
+of its readings is a true average, and without it stalling would be a way to hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,7 @@ def wire(
     """
     ward = Ward(plugins.names)
     probing = Probing(plugins.probes, ward, time.time)
-    measuring = Measuring(plugins, probing, ward, LONGEST * interval)
+    measuring = Measuring(plugins, probing, ward, max(LONGEST * interval, PATIENCE))
     keeping = Keeping(database)
     narrowing = Narrowing(policy, registry, observe_only=observe_only)
     stages = Stages(

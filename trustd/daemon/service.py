@@ -35,6 +35,10 @@ class KeepsFailing(TrustdError):
     """The daemon cannot do its work."""
 
 
+_TICKS_OF_PATIENCE = 3
+"""Ticks for which systemd's watchdog waits at least, whatever the unit says."""
+
+
 async def run_until_stopped(daemon: Daemon) -> None:
     """Serve and tick until SIGTERM or SIGINT; SIGHUP reloads the policy.
 
@@ -60,8 +64,7 @@ async def run_until_stopped(daemon: Daemon) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, finish, "")
     loop.add_signal_handler(signal.SIGHUP, schedule.reload)
-    if 0 < notifier.watchdog < 2 * daemon.settings.interval:
-        log.warning("the watchdog is shorter than two ticks", seconds=notifier.watchdog)
+    notifier.patience(_TICKS_OF_PATIENCE * daemon.settings.interval)
     try:
         error = await _serve(daemon, schedule, notifier, end)
     finally:

@@ -25,6 +25,12 @@ class Notifier:
         self.watchdog = int(environment.get("WATCHDOG_USEC", 0)) / 1e6
         """Seconds within which systemd wants to hear of us; 0 for never."""
 
+    def patience(self, seconds: float) -> None:
+        """Have the watchdog wait at least so long; the interval is a setting of ours."""
+        if 0 < self.watchdog < seconds:
+            self.watchdog = seconds
+            self._send(f"WATCHDOG_USEC={int(seconds * 1e6)}")
+
     def ready(self, status: str) -> None:
         """The sockets are bound and a policy is loaded."""
         self._send("READY=1", f"STATUS={status}")

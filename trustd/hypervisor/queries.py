@@ -25,7 +25,8 @@ _STATES: Mapping[int, GuestState] = {
     libvirt.VIR_DOMAIN_BLOCKED: GuestState.RUNNING,
     libvirt.VIR_DOMAIN_SHUTDOWN: GuestState.RUNNING,
     libvirt.VIR_DOMAIN_PAUSED: GuestState.PAUSED,
-    libvirt.VIR_DOMAIN_PMSUSPENDED: GuestState.PAUSED,
+    # its own choice, and so no reason not to measure it
+    libvirt.VIR_DOMAIN_PMSUSPENDED: GuestState.RUNNING,
     libvirt.VIR_DOMAIN_SHUTOFF: GuestState.SHUTOFF,
     libvirt.VIR_DOMAIN_CRASHED: GuestState.CRASHED,
 }

@@ -49,6 +49,9 @@ class FeatureSpec:
         family: the source of evidence it belongs to. Everything that is derived
             from one reply of the hypervisor is one family.
         contended: whether a busy host moves it without the guest's doing.
+        suffered: whether others move it, such as what a guest receives. It is shown
+            and bounded by stated envelopes, and is no evidence by itself: else
+            whoever can send to a guest could have it narrowed.
     """
 
     name: str
@@ -56,6 +59,7 @@ class FeatureSpec:
     group: str
     family: str = "counters"
     contended: bool = False
+    suffered: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", Unit(self.unit))

@@ -101,8 +101,9 @@ def while_running(part: Columns, before: ReplyTable, after: ReplyTable) -> Colum
     )
 
 
-_STANDING = (3.0, 4.0, 5.0, 6.0, 7.0)
-"""libvirt's states: paused, shutting down, shut off, crashed, suspended by itself."""
+_STANDING = (3.0, 4.0, 5.0, 6.0)
+"""libvirt's states: paused, shutting down, shut off, crashed. A guest that put itself
+to sleep (7) is not among them: it chooses when, and would not be measured again."""
 
 
 def counter_rate(before: FloatArray, after: FloatArray, seconds: FloatArray) -> Columns:

@@ -28,7 +28,9 @@ def apply(table: Table, row: int, behaviour: Behaviour, features: Sequence[Featu
     table["behaviour.good"][row] = max(behaviour.good_half_life, SHORTEST)
     table["behaviour.bad"][row] = max(behaviour.bad_half_life, SHORTEST)
     table["behaviour.rise"][row] = max(behaviour.rise, 0.0) / 3600.0
-    table["behaviour.ignore"][row] = [each.name in behaviour.ignore for each in features]
+    table["behaviour.ignore"][row] = [
+        each.suffered or each.name in behaviour.ignore for each in features
+    ]
     for place, family in enumerate(table.labels["family"]):
         weight = behaviour.families.get(family, _WEIGHT)
         table["behaviour.cap"][row, place] = max(weight.cap, 0.0)

@@ -201,8 +201,8 @@ class Engine:
         """Take an operator's word on what a guest did.
 
         Benign: it is normal from now on and nothing is held against the guest.
-        Attack: what it taught is taken back, and the hold begins anew. Either ends
-        the open findings.
+        Its open findings end. Attack: what it taught is taken back, the hold begins
+        anew, and what is open stays open: confirming an attack gives nothing back.
 
         Args:
             at: epoch seconds.
@@ -212,13 +212,13 @@ class Engine:
         """
         row, table = self.row(guest), self._roster.table
         self._at = max(at, self._at or at)
-        self._lane.ledger.forget(guest)
-        self._lane.weigh(guest)
         if verdict == "attack":
             record.unteach(table, row)
             table["repeats"][row] += 1.0
             table["hold.until"][row] = self._clock + self.settings.hold
             return
+        self._lane.ledger.forget(guest)
+        self._lane.weigh(guest)
         record.teach(table, row)
         table["hold.until"][row] = -inf
         standing.absolve(table, row)

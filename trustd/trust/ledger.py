@@ -38,6 +38,11 @@ class OpenFinding:
     until: float
 
 
+MOST_OPEN = 64
+"""Open findings of one guest beyond which those of a kind are folded into one."""
+MORE = "and more"
+
+
 class Ledger:
     """The open findings of all guests, folded by (guest, kind, key)."""
 
@@ -53,6 +58,12 @@ class Ledger:
         key = (finding.kind, finding.key)
         of_guest = self._open.setdefault(finding.guest, {})
         known = of_guest.get(key)
+        if known is None and len(of_guest) >= MOST_OPEN:
+            # whoever chooses the keys (an escaped emulator its ports, say) fills no memory
+            key = (finding.kind, MORE)
+            known = of_guest.get(key)
+            if known is None and len(of_guest) >= 2 * MOST_OPEN:
+                return False
         opened = at
         if known is not None:
             severity = max(severity, known.severity, key=lambda each: each.rank)
