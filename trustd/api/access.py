@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import fields
 from http import HTTPStatus
 from typing import TypeVar
 
-import orjson
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
 
 from trustd.api.access_shapes import LabelChange, Proposal
-from trustd.api.feedback_shapes import Acknowledgement
+from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.handlers import LIVE
-from trustd.api.office import OFFICE, Office
-from trustd.api.peer import Peer, groups_of, peer_of
 from trustd.api.problems import RequestProblem
 from trustd.api.query import find
 from trustd.api.sending import send_json
@@ -25,17 +20,15 @@ from trustd.errors import PolicyError, StoreError
 from trustd.model import ObjectRef
 
 T = TypeVar("T")
-D = TypeVar("D", LabelChange, Proposal, Acknowledgement)
 
 MOST, USUAL = 1000, 100
-LONGEST = 1024
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127}")
 """What a policy accepts as a label's name."""
 
 
 async def why(request: web.Request) -> web.StreamResponse:
     """Why a guest may do something to an object, or not."""
-    office = _read_office(request)
+    office = reading_office(request)
     guest = find(request.app[LIVE].fleet, request.match_info["guest"])
     asked = _parameters(request, needed=("action", "type", "id"))
     document = office.why(guest, asked["action"], ObjectRef(asked["type"], asked["id"]))
@@ -44,22 +37,22 @@ async def why(request: web.Request) -> web.StreamResponse:
 
 async def can(request: web.Request) -> web.StreamResponse:
     """What a guest may do to every object that is known."""
-    office = _read_office(request)
+    office = reading_office(request)
     guest = find(request.app[LIVE].fleet, request.match_info["guest"])
     return await send_json(request, office.can(guest))
 
 
 async def decisions(request: web.Request) -> web.StreamResponse:
     """The newest decisions that were recorded."""
-    office = _read_office(request)
+    office = reading_office(request)
     asked = _parameters(request, may=("subject", "permit", "limit"))
     permits: dict[str | None, bool | None] = {None: None, "true": True, "false": False}
     if asked.get("permit") not in permits:
-        raise _bad("permit must be true or false")
+        raise bad("permit must be true or false")
     permit = permits[asked.get("permit")]
     limit = asked.get("limit", str(USUAL))
     if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST:
-        raise _bad(f"limit must be an integer from 1 to {MOST}")
+        raise bad(f"limit must be an integer from 1 to {MOST}")
 
     def read() -> object:
         return office.decisions(subject=asked.get("subject"), permit=permit, most=int(limit))
@@ -69,13 +62,13 @@ async def decisions(request: web.Request) -> web.StreamResponse:
 
 async def policy(request: web.Request) -> web.StreamResponse:
     """The policy in force."""
-    return await send_json(request, _read_office(request).policy())
+    return await send_json(request, reading_office(request).policy())
 
 
 async def difference(request: web.Request) -> web.StreamResponse:
     """What another policy would change; nothing is changed."""
-    office = _read_office(request)
-    proposal = await _read(request, Proposal)
+    office = reading_office(request)
+    proposal = await body_of(request, Proposal)
     try:
         document = await asyncio.to_thread(office.difference, proposal.text, proposal.path)
     except PolicyError as error:
@@ -85,16 +78,16 @@ async def difference(request: web.Request) -> web.StreamResponse:
 
 async def labels(request: web.Request) -> web.StreamResponse:
     """The labels of a guest or an object."""
-    office = _read_office(request)
+    office = reading_office(request)
     asked = _parameters(request, needed=("type", "id"))
     return await send_json(request, office.labels(asked["type"], asked["id"]))
 
 
 async def relabel(request: web.Request) -> web.StreamResponse:
     """Change labels, for whoever may."""
-    office = _office(request)
-    peer = _changer(request, office)
-    change = await _read(request, LabelChange)
+    office = office_of(request)
+    peer = changer(request, office)
+    change = await body_of(request, LabelChange)
     _check(change)
     if change.type == "guest":
         # by UUID or name; kept by UUID
@@ -103,68 +96,20 @@ async def relabel(request: web.Request) -> web.StreamResponse:
     return await send_json(request, await _stored(lambda: office.relabel(change, peer)))
 
 
-def _office(request: web.Request) -> Office:
-    office = request.app.get(OFFICE)
-    if office is None:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "this daemon decides nothing")
-    return office
-
-
-def _read_office(request: web.Request) -> Office:
-    """The office, for whoever may open the unix socket.
-
-    Any local user reaches TCP, and would learn here what the refusal of a decision
-    keeps from them.
-    """
-    if peer_of(request) is None:
-        raise RequestProblem(HTTPStatus.FORBIDDEN, "this is answered over the unix socket only")
-    return _office(request)
-
-
-def _changer(request: web.Request, office: Office) -> Peer:
-    """Whoever asks for a change and may have it; others are journalled."""
-    peer = peer_of(request)
-    if peer is None or not office.may_change(peer, groups_of(request)):
-        office.refused(peer, {"method": request.method, "path": request.path})
-        raise RequestProblem(
-            HTTPStatus.FORBIDDEN,
-            "changes are made over the unix socket, by root, by the daemon's own user or by the"
-            " group in the setting administration.group",
-        )
-    return peer
-
-
-async def _read(request: web.Request, shape: type[D]) -> D:
-    if request.content_type != "application/json":
-        raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-    body = await request.read()
-    try:
-        # strict: no number for a text
-        made = TypeAdapter(shape).validate_json(body, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise _bad(f"{place}: {first['msg']}" if place else first["msg"]) from error
-    unknown = orjson.loads(body).keys() - {field.name for field in fields(shape)}
-    if unknown:
-        raise _bad(f"nothing is called {min(unknown)[:128]!r} here")
-    return made
-
-
 def _check(change: LabelChange) -> None:
     if not change.type or not change.id or len(change.type) + len(change.id) > LONGEST:
-        raise _bad("type and id must be given, and not be longer than any identity is")
+        raise bad("type and id must be given, and not be longer than any identity is")
     if not change.set and not change.remove:
-        raise _bad("there is nothing to set or to remove")
+        raise bad("there is nothing to set or to remove")
     for name in (*change.set, *change.remove):
         if not _NAME.fullmatch(name):
-            raise _bad(f"no label can be called {name[:128]!r}")
+            raise bad(f"no label can be called {name[:128]!r}")
     for name, value in change.set.items():
         if not value or len(value) > LONGEST or not value.isprintable():
-            raise _bad(f"the label {name} must be a text of 1 to {LONGEST} printable characters")
+            raise bad(f"the label {name} must be a text of 1 to {LONGEST} printable characters")
     both = set(change.set) & set(change.remove)
     if both:
-        raise _bad(f"set and removed at once: {', '.join(sorted(both))}")
+        raise bad(f"set and removed at once: {', '.join(sorted(both))}")
 
 
 def _parameters(
@@ -174,15 +119,15 @@ def _parameters(
     unknown = sorted(set(query) - set(needed) - set(may))
     if unknown:
         known = ", ".join((*needed, *may))
-        raise _bad(f"no parameter is called {unknown[0][:128]!r}; known are {known}")
+        raise bad(f"no parameter is called {unknown[0][:128]!r}; known are {known}")
     found: dict[str, str] = {}
     for name in query:
         if len(query.getall(name)) > 1 or len(query[name]) > LONGEST:
-            raise _bad(f"{name} must be given once, with at most {LONGEST} characters")
+            raise bad(f"{name} must be given once, with at most {LONGEST} characters")
         found[name] = query[name]
     missing = [name for name in needed if name not in found]
     if missing:
-        raise _bad(f"the parameter {missing[0]} is missing")
+        raise bad(f"the parameter {missing[0]} is missing")
     return found
 
 
@@ -192,7 +137,3 @@ async def _stored(work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except StoreError as error:
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
-
-
-def _bad(what: str) -> RequestProblem:
-    return RequestProblem(HTTPStatus.BAD_REQUEST, what)

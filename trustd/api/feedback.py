@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from trustd.api.access import LONGEST, _bad, _changer, _office, _read
+from trustd.api.admission import LONGEST, bad, body_of, changer, office_of
 from trustd.api.feedback_shapes import (
     AcknowledgedDoc,
     Acknowledgement,
@@ -73,13 +73,13 @@ async def explain(request: web.Request) -> web.StreamResponse:
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:
     """Take an operator's word, for whoever may change something."""
-    peer = _changer(request, _office(request))
+    peer = changer(request, office_of(request))
     feedback = request.app.get(FEEDBACK)
     if feedback is None:
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "this daemon scores nothing")
-    word = await _read(request, Acknowledgement)
+    word = await body_of(request, Acknowledgement)
     if len(word.reason) > LONGEST or not word.reason.isprintable():
-        raise _bad(f"reason must be a text of at most {LONGEST} printable characters")
+        raise bad(f"reason must be a text of at most {LONGEST} printable characters")
     guest = find(request.app[LIVE].fleet, request.match_info["guest"])
     try:
         return await send_json(request, await feedback.acknowledge(guest, word, peer))
