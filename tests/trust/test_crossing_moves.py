@@ -55,6 +55,6 @@ def test_crossing_without_a_measurement_stays_open():
     engine = Engine(FEATURES)
     engine.restore(crossed().export(GUEST))
     engine.behave(GUEST, BEHAVIOUR)
-    for tick in range(10):
-        engine.step(np.array([[np.nan]]), at=1010.0 + tick, seconds=1.0)
+    for tick in range(30):
+        engine.step(np.array([[np.nan]]), at=1010.0 + 300 * tick, seconds=300.0)
     assert engine.open_findings(GUEST)

@@ -16,7 +16,8 @@ from trustd.model import Behaviour, Envelope, FeatureSpec, GuestId
 from trustd.trust.columns import Array
 
 SILENCE = 3600.0
-"""Seconds without a measurement after which a crossing is no longer held open."""
+"""Seconds for which a guest is measured, but not in this feature, after which a crossing
+is no longer held open. Of a guest that is not measured at all silence ends nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ class Envelopes:
         self._over = np.where(
             present, np.clip(self._over + change, 0.0, self._sustained), self._over
         )
-        self._silent = np.where(present, 0.0, self._silent + spent)
+        heard = np.asarray(np.isfinite(values).any(axis=1))[self._row]
+        self._silent = np.where(present, 0.0, self._silent + np.where(heard, spent, 0.0))
         opens = ~self._open & outside & (self._over >= self._sustained)
         ends = self._open & np.where(
             present, ~outside & (self._over <= 0.0), self._silent >= SILENCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import inf
 
 from trustd.model import Behaviour, Finding, GuestId, Severity
@@ -40,7 +41,12 @@ class FastLane:
         stated = {name_of(envelope) for envelope in behaviour.expect}
         for each in self.ledger.of(guest):
             finding = each.finding
-            if finding.source == SOURCE and (finding.kind, finding.key) not in stated:
+            if finding.source != SOURCE:
+                continue
+            if (finding.kind, finding.key) in stated:
+                # watched here, also where it came from another host: it ends by measurement
+                self.ledger.put(guest, replace(each, until=inf))
+            else:
                 self.ledger.close(guest, (finding.kind, finding.key))
         self.ledger.rejudge(guest, behaviour)
         self.weigh(guest)
