@@ -124,7 +124,7 @@ import sys
 from trustd.hypervisor import HypervisorSettings, LibvirtHypervisor
 door = LibvirtHypervisor(HypervisorSettings(uri=sys.argv[1]))
 door.start()
-while not door.resynced():
+while not door.resynced() or not door.condition().abandoned:
     door.sample()
 print(door.condition().abandoned, flush=True)
 if sys.argv[2] == "close":
