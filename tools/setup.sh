@@ -18,7 +18,8 @@ case $target in
 demo) packages="$build_packages $lab_packages" locks="run" ;;
 test) packages="$build_packages $lab_packages prometheus systemd nginx-light" locks="run dev" ;;
 bench) packages="$build_packages $lab_packages prometheus" locks="run dev bench" ;;
-check | docs) packages="$build_packages" locks="run dev" ;;
+check) packages="$build_packages prometheus systemd nginx-light" locks="run dev" ;;
+docs) packages="$build_packages" locks="run dev" ;;
 *) echo "tools/setup.sh: unknown target '$target'" >&2 && exit 2 ;;
 esac
 

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +24,11 @@ NOBODY = 65534
 
 @pytest.fixture
 def daemon(tmp_path):
-    tmp_path.chmod(0o755)
+    # another user has to reach the socket in it, through folders that pytest keeps to itself
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder == Path(tempfile.gettempdir()):
+            break
+        folder.chmod(folder.stat().st_mode | 0o055)
     with Running(tmp_path, POLICY, decisions=CALLERS) as found:
         yield found
 
@@ -208,7 +214,11 @@ def test_nobody_changes_anything_over_tcp(daemon):
 @pytest.mark.parametrize(("group", "status"), [(None, 403), (NOBODY, 200)])
 def test_other_users_change_nothing_but_by_the_group(tmp_path, group, status):
     """Somebody who is neither root nor in the group of the settings is refused and journalled."""
-    tmp_path.chmod(0o755)
+    # another user has to reach the socket in it, through folders that pytest keeps to itself
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder == Path(tempfile.gettempdir()):
+            break
+        folder.chmod(folder.stat().st_mode | 0o055)
     administration = {} if group is None else {"group": group}
     with Running(tmp_path, POLICY, administration=administration) as daemon:
         daemon.socket.chmod(0o666)
