@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trustd.enforce import standard_actuators
-from trustd.enforce.plan import REMEDIES
+from trustd.enforce.remedies import REMEDIES
 
 ACTIONS = Path(__file__).parents[2] / "docs" / "actions"
 

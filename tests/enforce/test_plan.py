@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trustd.enforce import plan
-from trustd.enforce.plan import REMEDIES
+from trustd.enforce.remedies import REMEDIES
 from trustd.model import (
     Access,
     Action,

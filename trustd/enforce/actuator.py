@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import libvirt
 
 from trustd.errors import EnforceError
-from trustd.model import GuestId, Setting
+from trustd.model import Guest, GuestId, Setting
 
 T = TypeVar("T")
 
@@ -64,6 +64,13 @@ class Actuator(Protocol):
 
     def facet(self, key: str) -> str:
         """The part of the state that a key belongs to: what is changed as a whole; pure."""
+
+    def as_before(self, guest: Guest, device: str, prior: Setting) -> Guest:
+        """The guest as it would be described if the lever had never been pulled; pure.
+
+        What is planned, and what the policy sees, are the guest's own devices: a lever
+        that moves or removes one must not make its own reason disappear.
+        """
 
     def write(self, domain: libvirt.virDomain, device: str, state: Setting) -> None:
         """Bring exactly this state about, and ask the emulator or the kernel whether it is so.

@@ -2,64 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 
-from trustd.model import Access, Action, EffectivePermissions, Guest, Setting
-
-Measure = Mapping[str, object]
-"""One entry of a policy's ``enforce:``: ``do``, and that measure's own numbers."""
-
-_FLOOR_BYTES = 4096
-_FLOOR_IOPS = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """One way to make a permission untrue.
-
-    Args:
-        lever: the actuator that does it.
-        setting: the state that it should bring about.
-        weaker: the lever that would do it exactly, and in what this one differs;
-            empty where this one is exact.
-    """
-
-    lever: str
-    setting: Setting
-    weaker: str = ""
-
-
-_DOWN = {"link": "down"}
-
-REMEDIES: Mapping[tuple[str, str], tuple[Remedy, ...]] = {
-    ("volume", "write"): (
-        Remedy(
-            "disk-throttle",
-            {"write_bytes_sec": _FLOOR_BYTES, "write_iops_sec": _FLOOR_IOPS},
-            "disk-gate (a floor rate remains)",
-        ),
-    ),
-    ("volume", "read"): (
-        Remedy(
-            "disk-throttle",
-            {"read_bytes_sec": _FLOOR_BYTES, "read_iops_sec": _FLOOR_IOPS},
-            "disk-gate (a floor rate remains)",
-        ),
-    ),
-    ("network", "send"): (Remedy("nic-link", _DOWN, "nic-filter (receiving ends too)"),),
-    ("network", "receive"): (Remedy("nic-link", _DOWN, "nic-filter (sending ends too)"),),
-    ("network", "connect"): (Remedy("nic-link", _DOWN),),
-    ("network", "attach"): (
-        Remedy("nic-link", _DOWN, "unplug (the interface stays, without a carrier)"),
-    ),
-    ("device", "attach"): (Remedy("unplug", {}),),
-}
-"""What makes each lost permission untrue, the exact way first.
-
-Permissions that are not here (``list``, ``snapshot``, ``flush`` ...) are not a
-device's: they hold in the answers that trustd gives, and nowhere else.
-"""
+from trustd.enforce.remedies import remedy
+from trustd.enforce.translate import Measure, translated
+from trustd.model import Access, Action, EffectivePermissions, Guest
 
 
 def plan(
@@ -96,16 +43,12 @@ def _of_permissions(
 ) -> Iterator[Action]:
     for access in sorted(permissions.access, key=lambda each: (each.object.type, each.object.id)):
         for lost in sorted(access.lost):
-            remedies = REMEDIES.get((access.object.type, lost), ())
-            able = [each for each in remedies if each.lever in levers]
-            for remedy in (able or remedies)[:1]:
-                because = (
-                    f"{permissions.band}: {lost} on {access.object.type} {access.object.id} is lost"
-                )
-                for device in _devices(guest, access, lost):
-                    yield Action(
-                        guest.id, remedy.lever, device, remedy.setting, because, remedy.weaker
-                    )
+            kind = access.object.type
+            because = f"{permissions.band}: {lost} on {kind} {access.object.id} is lost"
+            for device in _devices(guest, access, lost):
+                how = remedy(guest, device, kind, lost, levers)
+                if how is not None:
+                    yield Action(guest.id, how.lever, device, how.setting, because, how.weaker)
 
 
 def _devices(guest: Guest, access: Access, lost: str) -> list[str]:
@@ -127,51 +70,11 @@ def _devices(guest: Guest, access: Access, lost: str) -> list[str]:
 
 def _of_measures(guest: Guest, band: str, measures: Iterable[Measure]) -> Iterator[Action]:
     for measure in measures:
-        do = str(measure["do"])
-        lever, devices, setting = _TRANSLATIONS.get(do, _unknown)(guest, measure)
-        for device in devices:
-            yield Action(guest.id, lever, device, setting, f"{band}: enforce {do}")
-
-
-_Translated = tuple[str, list[str], Setting]
-
-
-def _throttle(guest: Guest, measure: Measure) -> _Translated:
-    setting = {
-        f"{among}_{unit}_sec": max(1, int(float(str(value))))
-        for unit in ("bytes", "iops")
-        for among, name in (
-            ("total", f"disk_{unit}"),
-            ("read", f"disk_read_{unit}"),
-            ("write", f"disk_write_{unit}"),
-        )
-        if (value := measure.get(name)) is not None
-    }
-    return "disk-throttle", [disk.target for disk in guest.disks if disk.identity], setting
-
-
-def _cpu(_: Guest, measure: Measure) -> _Translated:
-    return "cpu-quota", [""], {"percent": max(1, int(float(str(measure["percent"]))))}
-
-
-def _link(guest: Guest, _: Measure) -> _Translated:
-    return "nic-link", [nic.mac for nic in guest.nics], _DOWN
-
-
-def _unknown(_: Guest, measure: Measure) -> _Translated:
-    setting = {
-        key: value if isinstance(value, int | str) else str(value)
-        for key, value in measure.items()
-        if key != "do"
-    }
-    return str(measure["do"]), [""], setting
-
-
-_TRANSLATIONS: Mapping[str, Callable[[Guest, Measure], _Translated]] = {
-    "throttle": _throttle,
-    "cpu-quota": _cpu,
-    "nic-link": _link,
-}
+        wanted = translated(guest, measure)
+        for device in wanted.devices:
+            yield Action(
+                guest.id, wanted.lever, device, wanted.setting, f"{band}: enforce {measure['do']}"
+            )
 
 
 def _merged(one: Action, other: Action) -> Action:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import inf
@@ -14,7 +14,7 @@ from trustd.enforce.actuator import Actuator, Control
 from trustd.enforce.settings import EnforceSettings
 from trustd.enforce.settle import Desired, Hanging, Settled, Settler
 from trustd.enforce.undo import Ledger, Priors
-from trustd.model import GuestEvent, GuestId, Mode, Outcome, OutcomeStatus
+from trustd.model import Guest, GuestEvent, GuestId, Intent, Mode, Outcome, OutcomeStatus
 
 log = structlog.get_logger()
 
@@ -89,6 +89,7 @@ class Enforcer:
         self._pool = ThreadPoolExecutor(self._settings.workers, thread_name_prefix="enforce")
         self._seats: dict[GuestId, _Seat] = {}
         self._unclaimed = set(self._priors.guests())
+        self._undisturbed: dict[GuestId, tuple[Guest, Sequence[Intent], Guest]] = {}
 
     @property
     def levers(self) -> frozenset[str]:
@@ -104,6 +105,25 @@ class Enforcer:
         """What became of a guest's actions, as far as it is known now."""
         seat = self._seats.get(guest)
         return seat.outcomes if seat is not None else ()
+
+    def undisturbed(self, guest: Guest) -> Guest:
+        """The guest as it would be described if trustd had changed nothing of it.
+
+        The same object as long as it and what is in force on it are the same.
+        """
+        kept = self._priors.of(guest.id)
+        known = self._undisturbed.get(guest.id)
+        if known is not None and known[0] is guest and known[1] == kept:
+            return known[2]
+        before = guest
+        for intent in kept:
+            if (lever := self._levers.get(intent.lever)) is not None:
+                before = lever.as_before(before, intent.device, intent.prior)
+        if kept:
+            self._undisturbed[guest.id] = (guest, kept, before)
+        else:
+            self._undisturbed.pop(guest.id, None)
+        return before
 
     def probe(self, guest: GuestId) -> Mapping[str, str]:
         """Why this host cannot pull a lever, by lever; asks a running guest.

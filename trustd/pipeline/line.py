@@ -203,7 +203,12 @@ class Line:
     def _follow(self, reading: Reading) -> Mapping[GuestId, Guest]:
         """The inventory of this tick, with every guest in its place."""
         stages = self._stages
-        guests = self._labelling.apply(stages.hypervisor.inventory(), stages.narrowing.registry)
+        guests = {
+            id_: stages.enforcer.undisturbed(guest)
+            for id_, guest in self._labelling.apply(
+                stages.hypervisor.inventory(), stages.narrowing.registry
+            ).items()
+        }
         for gone in self._roster.follow(
             guests, reached=not reading.error, at=reading.at, clock=reading.clock
         ):

@@ -9,7 +9,7 @@ import libvirt
 from trustd.enforce.cgroups import CGROUPS, CpuGroups
 from trustd.enforce.live import definition
 from trustd.errors import Refused
-from trustd.model import Setting
+from trustd.model import Guest, Setting
 
 _PERIOD = 100_000
 _LEAST_QUOTA = 1000
@@ -93,6 +93,10 @@ class CpuQuota:
     def facet(self, key: str) -> str:
         """A quota means nothing without its period."""
         return key.partition("_")[0]
+
+    def as_before(self, guest: Guest, device: str, prior: Setting) -> Guest:  # noqa: ARG002
+        """The same: a limit moves no device."""
+        return guest
 
     def write(self, domain: libvirt.virDomain, device: str, state: Setting) -> None:
         """Set the quotas that differ, where that leaves the fewest traces."""

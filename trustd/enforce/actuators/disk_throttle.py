@@ -9,7 +9,7 @@ import libvirt
 from trustd.enforce.actuator import DeviceGone
 from trustd.enforce.live import devices
 from trustd.errors import Refused
-from trustd.model import Setting
+from trustd.model import Guest, Setting
 
 _AMONG = ("total", "read", "write")
 _UNITS = ("bytes", "iops")
@@ -98,6 +98,10 @@ class DiskThrottle:
     def facet(self, key: str) -> str:
         """Limits of one kind depend on one another: ``bytes``, ``iops``; and the group."""
         return key if key == _GROUP else "bytes" if "_bytes_" in key else "iops"
+
+    def as_before(self, guest: Guest, device: str, prior: Setting) -> Guest:  # noqa: ARG002
+        """The same: a limit moves no device."""
+        return guest
 
     def write(self, domain: libvirt.virDomain, device: str, state: Setting) -> None:
         """Send every limit at once, since one that is left out would be reset."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import libvirt
@@ -9,7 +10,7 @@ import libvirt
 from trustd.enforce.actuator import DeviceGone
 from trustd.enforce.live import devices
 from trustd.errors import Refused
-from trustd.model import Setting
+from trustd.model import Guest, Setting
 
 
 class NicLink:
@@ -46,6 +47,12 @@ class NicLink:
     def facet(self, key: str) -> str:
         """There is one thing to change."""
         return key
+
+    def as_before(self, guest: Guest, device: str, prior: Setting) -> Guest:
+        """With the link as it was."""
+        link = prior["link"] != "down"
+        nics = tuple(replace(nic, link=link) if nic.mac == device else nic for nic in guest.nics)
+        return replace(guest, nics=nics)
 
     def write(self, domain: libvirt.virDomain, device: str, state: Setting) -> None:
         """Send the whole live interface with only its link changed."""
