@@ -1,4 +1,4 @@
-"""What was decided and done, in order: never changed, only added to."""
+"""What was decided and done, in order: never changed, only added to, and linked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ import orjson
 
 from trustd.model import GuestId
 from trustd.repository.database import Database
+from trustd.repository.trail import Record, Start, linked
+
+COLUMNS = "id, at, guest, name, kind, document, hash"
+"""Of the table, in the order of :class:`Record`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,26 @@ class Journal:
 
 
 def journalled(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
-    """Add entries within a transaction that is open."""
+    """Add entries within a transaction that is open, each linked to the one before."""
+    start = start_of(connection)
+    last = connection.execute(
+        "SELECT id, hash FROM transition WHERE id >= ? ORDER BY id DESC LIMIT 1", (start.first,)
+    ).fetchone()
+    place, before = last or (start.first - 1, start.before)
+    records = []
+    for entry in entries:
+        place += 1
+        document = orjson.dumps(entry.document).decode()
+        bare = Record(place, entry.at, entry.guest, entry.name, entry.kind, document, b"")
+        before = linked(before, bare)
+        records.append(bare._replace(hash=before))
     connection.executemany(
-        "INSERT INTO transition (at, guest, name, kind, document) VALUES (?, ?, ?, ?, ?)",
-        [
-            (each.at, each.guest, each.name, each.kind, orjson.dumps(each.document).decode())
-            for each in entries
-        ],
+        f"INSERT INTO transition ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        records,
     )
+
+
+def start_of(connection: sqlite3.Connection) -> Start:
+    """Where the trail begins; what the journal holds from before it is not linked."""
+    name, first, before = connection.execute("SELECT name, first, before FROM trail").fetchone()
+    return Start(name, first, before)

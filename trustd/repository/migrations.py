@@ -82,5 +82,28 @@ MIGRATIONS: tuple[str, ...] = (
         text TEXT NOT NULL
     ) STRICT;
     """,
+    # 3: what keeps narrowing honest, and a journal that nobody rewrites unseen
+    """
+    ALTER TABLE transition ADD COLUMN hash BLOB NOT NULL DEFAULT x'';
+    CREATE TABLE trail (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        name TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        before BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO trail
+        SELECT 1, lower(hex(randomblob(16))), coalesce(max(id), 0) + 1, randomblob(32)
+        FROM transition;
+    CREATE TABLE policy_version (
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        policy TEXT NOT NULL,
+        path TEXT NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX policy_version_of_id ON policy_version (policy);
+    CREATE INDEX transition_of_kind ON transition (kind, at);
+    CREATE INDEX transition_of_name ON transition (name, kind, at);
+    """,
 )
 """Step n brings a database of version n - 1 to version n."""
