@@ -12,8 +12,8 @@ demo: ## Run trustd on a throw-away hypervisor with three real guests
 	@tools/setup.sh demo
 	@$(PYTHON) -m tests.demo
 
-# On a starved machine an emulated guest may not come up in time. That is the lab's failure, not a
-# test's: it is tried once more, and the report says so. A failed assertion never is.
+# On a starved machine an emulated guest misses deadlines. A test on real guests that failed is tried
+# once more, and the report says so (tests/conftest.py); any other only where a wait ran out.
 test: ## Run every test, on real guests too (root)
 	@tools/setup.sh test
 	$(PYTHON) -m pytest --reruns 1 --only-rerun LabError
