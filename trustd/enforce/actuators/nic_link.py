@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from xml.etree.ElementTree import Element, SubElement, tostring
 
 import libvirt
 
-from trustd.enforce.actuator import DeviceGone
-from trustd.enforce.live import devices
-from trustd.errors import Refused
+from trustd.enforce.interfaces import attribute, interface, set_attribute, update
 from trustd.model import Guest, Setting
 
 
@@ -29,8 +26,7 @@ class NicLink:
 
     def read(self, domain: libvirt.virDomain, device: str, *, config: bool = False) -> Setting:
         """The link as the definition says; the host's tap stays up and says nothing."""
-        link = _interface(domain, device, config=config).find("link")
-        return {"link": "" if link is None else link.get("state", "")}
+        return {"link": attribute(interface(domain, device, config=config), "link", "state")}
 
     def tightened(self, prior: Setting, wanted: Setting, device: str) -> Setting:  # noqa: ARG002
         """Down, whatever it was.
@@ -56,28 +52,6 @@ class NicLink:
 
     def write(self, domain: libvirt.virDomain, device: str, state: Setting) -> None:
         """Send the whole live interface with only its link changed."""
-        interface = _interface(domain, device)
-        link = interface.find("link")
-        if not state["link"]:
-            if link is not None:
-                interface.remove(link)
-        else:
-            if link is None:
-                link = SubElement(interface, "link")
-            link.set("state", str(state["link"]))
-        domain.updateDeviceFlags(tostring(interface, "unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-
-def _interface(domain: libvirt.virDomain, mac: str, *, config: bool = False) -> Element:
-    every = devices(domain, "interface", config=config)
-    found = [each for each in every if _mac(each) == mac]
-    if not found:
-        raise DeviceGone(f"the guest has no network interface {mac}")
-    if len(found) > 1:
-        raise Refused(f"{len(found)} network interfaces of the guest have the address {mac}")
-    return found[0]
-
-
-def _mac(interface: Element) -> str:
-    element = interface.find("mac")
-    return "" if element is None else element.get("address", "").lower()
+        changed = interface(domain, device)
+        set_attribute(changed, "link", "state", str(state["link"]))
+        update(domain, changed)
