@@ -1,0 +1,1 @@
+"""Who may start, arrive, be restored, or be managed."""
