@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 
 import libvirt
+import structlog
 
-from trustd.enforce.actuator import Actuator, Control, DeviceGone
-from trustd.enforce.calls import Call, StillUnderWay, within
+from trustd.enforce.actuator import Actuator, Control, DeviceGone, Lasting, Removing, Slow
+from trustd.enforce.calls import StillUnderWay, within
+from trustd.enforce.escalate import escalation
+from trustd.enforce.foreign import Quarrels, difference
 from trustd.enforce.live import run_of
+from trustd.enforce.settings import EnforceSettings
+from trustd.enforce.settled import Desired, Disputed, Done, Hanging, Off, Settled
 from trustd.enforce.undo import Priors, reclaimed, renewed
-from trustd.errors import EnforceError, NoSuchGuest, Refused, StoreError, TimedOut, TrustdError
-from trustd.model import Action, GuestId, Intent, Mode, Outcome, OutcomeStatus, Setting
+from trustd.errors import NoSuchGuest, Refused, StoreError, TimedOut, TrustdError
+from trustd.hypervisor.connection import is_lost
+from trustd.model import Action, GuestId, Intent, Mode, Outcome, OutcomeStatus, Place, Setting
+
+log = structlog.get_logger()
 
 GIVEN_BACK = "nothing asks for it any more"
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """The states that a guest's devices should be in, and whether to act on it."""
-
-    actions: tuple[Action, ...]
-    mode: Mode
-
-
-@dataclass(frozen=True, slots=True)
-class Hanging:
-    """An action that was given up while it was under way."""
-
-    outcome: Outcome
-    call: Call[tuple[OutcomeStatus, Setting] | None]
-
-    def landed(self) -> Outcome | None:
-        """What became of it in the end; None where it failed or had nothing to do."""
-        if self.call.result is None:
-            return None
-        status, prior = self.call.result
-        return replace(self.outcome, status=status, prior=prior, error="")
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of a guest's actions.
-
-    Args:
-        hanging: what was given up and may still come about.
-    """
-
-    outcomes: tuple[Outcome, ...]
-    hanging: Hanging | None = None
-
-
-class _Off(EnforceError):
-    """The guest does not run: there is nothing to narrow."""
 
 
 class Settler:
@@ -69,42 +38,62 @@ class Settler:
         control: Control,
         priors: Priors,
         actuators: Mapping[str, Actuator],
+        settings: EnforceSettings,
         *,
-        deadline: float,
         clock: Callable[[], float],
     ) -> None:
         self._control = control
         self._priors = priors
         self._actuators = actuators
-        self._deadline = deadline
+        self._settings = settings
         self._clock = clock
+        self._quarrels = Quarrels(settings.retry_first, settings.retry_most, clock)
+        self._begun: set[Place] = set()
 
-    def settle(self, guest: GuestId, desired: Desired, at: float) -> Settled:
-        """Tighten first, then give back what nobody asks for, the latest change first."""
+    def settle(
+        self, guest: GuestId, desired: Desired, at: float, missing: Mapping[str, str]
+    ) -> Settled:
+        """Tighten first, then give back what nobody asks for, the latest change first.
+
+        Args:
+            missing: why this host cannot pull a lever.
+        """
         self._priors.save(guest)
         enforced = desired.mode is Mode.ENFORCE
         outcomes: list[Outcome] = []
+        waiting: list[float] = []
+        wanted = {(each.lever, each.device) for each in desired.actions if enforced}
+
+        def give_back(*, returning: bool) -> None:
+            for kept in self._unwanted(guest, wanted, returning=returning):
+                action = Action(guest, kept.lever, kept.device, kept.prior, GIVEN_BACK)
+                self._do(action, partial(self._give_back, kept=kept), at, outcomes, waiting)
+
+        def bring_about(action: Action) -> None:
+            work = partial(self._bring_about, action=action, at=at, yielding=desired.yielding)
+            self._do(action, work, at, outcomes, waiting)
+
         try:
+            # a device that comes back is narrowed before anything of it is given back
+            give_back(returning=True)
             for action in desired.actions:
-                if action.lever not in self._actuators:
-                    error = f"this trustd has no lever {action.lever}"
+                if error := self._lacks(action.lever, missing):
                     outcomes.append(Outcome(action, OutcomeStatus.REFUSED, at, error=error))
                 elif enforced:
-                    work = partial(self._bring_about, action=action, at=at)
-                    self._do(action, work, at, outcomes)
+                    bring_about(action)
                 else:
                     outcomes.append(Outcome(action, OutcomeStatus.WOULD_APPLY, at))
-            wanted = {(each.lever, each.device) for each in desired.actions if enforced}
-            for kept in self._priors.of(guest):
-                if (kept.lever, kept.device) not in wanted:
-                    action = Action(guest, kept.lever, kept.device, kept.prior, GIVEN_BACK)
-                    self._do(action, partial(self._give_back, kept=kept), at, outcomes)
+            pause = escalation(desired.actions, outcomes, self._priors.of(guest))
+            if pause is not None and enforced and (pause.lever, pause.device) not in wanted:
+                wanted.add((pause.lever, pause.device))
+                bring_about(pause)
+            give_back(returning=False)
         except StillUnderWay as error:
             hanging = Hanging(outcomes[-1], error.call)
             return Settled(_all_waiting(outcomes, desired, at), hanging)
-        except _Off:
+        except Off:
             return Settled(())
-        return Settled(tuple(outcomes))
+        return Settled(tuple(outcomes), within=min(waiting, default=None))
 
     def probe(self, guest: GuestId) -> Mapping[str, str]:
         """Why this host cannot pull a lever, by lever; empty texts where it can.
@@ -115,88 +104,216 @@ class Settler:
         """
 
         def ask(domain: libvirt.virDomain) -> dict[str, str]:
-            return {name: lever.probe(domain) for name, lever in self._actuators.items()}
+            return {name: why_not(lever, domain) for name, lever in self._actuators.items()}
 
-        return within(self._control, guest, ask, deadline=self._deadline)
+        return within(self._control, guest, ask, deadline=self._settings.probing)
+
+    def _lacks(self, lever: str, missing: Mapping[str, str]) -> str:
+        if lever not in self._actuators:
+            return f"this trustd has no lever {lever}"
+        why = missing.get(lever)
+        return f"this host cannot pull {lever}: {why}" if why else ""
 
     def _do(
         self,
         action: Action,
-        work: Callable[[libvirt.virDomain], tuple[OutcomeStatus, Setting] | None],
+        work: Callable[[libvirt.virDomain], Done | None],
         at: float,
         outcomes: list[Outcome],
+        waiting: list[float],
     ) -> None:
         """Do one thing to one device and note what became of it."""
         began = self._clock()
+        lever = self._actuators.get(action.lever)
+        deadline = lever.deadline if isinstance(lever, Slow) else self._settings.deadline
 
-        def note(status: OutcomeStatus, prior: Setting, error: str = "") -> None:
+        def note(
+            status: OutcomeStatus, prior: Setting, foreign: str = "", *, error: str = ""
+        ) -> None:
             seconds = self._clock() - began
-            outcomes.append(Outcome(action, status, at, prior, error, seconds))
+            outcomes.append(Outcome(action, status, at, prior, error, seconds, foreign))
 
         try:
-            done = within(self._control, action.guest, work, deadline=self._deadline)
-        except StillUnderWay as error:
-            note(OutcomeStatus.TIMED_OUT, {}, str(error))
-            raise
+            done = within(self._control, action.guest, work, deadline=deadline)
         except NoSuchGuest as error:
-            raise _Off from error
-        except Refused as error:
-            note(OutcomeStatus.REFUSED, {}, str(error))
-        except TimedOut as error:
-            note(OutcomeStatus.TIMED_OUT, {}, str(error))
-        except _Off:
+            raise Off from error
+        except Off:
             raise
+        except Disputed as error:
+            waiting.append(error.within)
+            note(OutcomeStatus.FAILED, {}, error.change, error=str(error))
         except TrustdError as error:
-            note(OutcomeStatus.FAILED, {}, str(error))
+            note(_status(error), {}, error=str(error))
+            if isinstance(error, StillUnderWay):
+                raise
         else:
             if done is not None:
                 note(*done)
 
     def _bring_about(
-        self, domain: libvirt.virDomain, *, action: Action, at: float
-    ) -> tuple[OutcomeStatus, Setting]:
+        self, domain: libvirt.virDomain, *, action: Action, at: float, yielding: bool
+    ) -> Done:
         run = run_of(domain)
         if not run:
-            raise _Off
+            raise Off
         lever, device = self._actuators[action.lever], action.device
-        present = lever.read(domain, device)
         kept = self._priors.get(action.guest, action.lever, device)
-        prior = present if kept is None else _before(kept, run, lever, domain, present)
-        state = lever.tightened(prior, action.setting, device)
+        try:
+            present = lever.read(domain, device)
+        except DeviceGone:
+            if not self._taken(action.guest, device):
+                raise
+            return Done(OutcomeStatus.HELD, {} if kept is None else kept.prior)
+        if kept is not None:
+            return self._keep(domain, action, kept, run, present, yielding=yielding)
+        state = lever.tightened(present, action.setting, device)
         if present == state:
-            return OutcomeStatus.HELD, prior
-        if kept is None:
-            intent = Intent(action.guest, action.lever, device, run, prior, (state,), at)
-        else:
-            intent = renewed(kept, run, prior, present, state)
+            return Done(OutcomeStatus.HELD, present)
+        intent = Intent(action.guest, action.lever, device, run, present, (state,), at)
+        return self._apply(domain, action, intent, present)
+
+    def _keep(
+        self,
+        domain: libvirt.virDomain,
+        action: Action,
+        kept: Intent,
+        run: str,
+        present: Setting,
+        *,
+        yielding: bool,
+    ) -> Done:
+        """Keep in force what was put in force before, unless it is yielded."""
+        lever = self._actuators[action.lever]
+        prior = _before(kept, run, lever, domain, present)
+        state = lever.tightened(prior, action.setting, action.device)
+        if present == state:
+            self._quarrels.seen(kept.place, run, state, action.setting)
+            return Done(self._lasting(kept), prior)
+        given_way = kept.yielded is not None and kept.run == run
+        if given_way and yielding and kept.yielded == action.setting:
+            return Done(OutcomeStatus.YIELDED, kept.prior, difference(kept.ours[-1], present))
+        # what was yielded is known to be another's, and is not told again; a device that
+        # is to leave is changed by the other levers until it does
+        known = given_way or isinstance(lever, Removing)
+        change = "" if known else self._quarrels.changed(kept, run, present, lever.facet)
+        if change and yielding:
+            _tell(action, change, "yield")
+            self._priors.record(replace(kept, yielded=action.setting))
+            return Done(OutcomeStatus.YIELDED, kept.prior, change)
+        if change:
+            self._reassert(action, change)
+        return self._apply(
+            domain, action, renewed(kept, run, prior, present, state), present, change
+        )
+
+    def _reassert(self, action: Action, change: str) -> None:
+        """Go on where what somebody else changed is to be put in force again now.
+
+        Raises:
+            Disputed: it is to be later.
+        """
+        place = action.guest, action.lever, action.device
+        times, pause = self._quarrels.pause(place, action.setting)
+        if pause:
+            raise Disputed(times, change, pause)
+        _tell(action, change, "reassert", times)
+
+    def _apply(
+        self,
+        domain: libvirt.virDomain,
+        action: Action,
+        intent: Intent,
+        present: Setting,
+        change: str = "",
+    ) -> Done:
+        lever, state = self._actuators[action.lever], intent.ours[-1]
         unsaved = self._priors.record(intent)
         if unsaved is not None and lever.loosens(present, state):
             raise unsaved
-        _write(lever, domain, device, state)
-        return OutcomeStatus.APPLIED, prior
+        self._quarrels.unsure(intent.place)
+        self._begun.add(intent.place)
+        _write(lever, domain, intent.device, state)
+        self._begun.discard(intent.place)
+        self._quarrels.seen(intent.place, intent.run, state, action.setting)
+        return Done(OutcomeStatus.APPLIED, intent.prior, change)
 
-    def _give_back(
-        self, domain: libvirt.virDomain, *, kept: Intent
-    ) -> tuple[OutcomeStatus, Setting] | None:
+    def _give_back(self, domain: libvirt.virDomain, *, kept: Intent) -> Done | None:
         lever = self._actuators.get(kept.lever)
         if lever is None:
             raise Refused(f"this trustd has no lever {kept.lever}")
         run = run_of(domain)
-        if not run:
-            raise _Off  # what is kept still counts: a saved image may bring the limit back
+        if not run and not isinstance(lever, Lasting):
+            return None  # what is kept still counts: a saved image may bring the limit back
         try:
             present = lever.read(domain, kept.device)
         except DeviceGone:
-            self._priors.forget(kept)
+            if not self._taken(kept.guest, kept.device):
+                self._forget(kept)
             return None
         state = _before(kept, run, lever, domain, present)
+        if state == present and kept.run == run and isinstance(lever, Removing):
+            return None  # the guest was asked, and may still let go of it
         if state != present:
             unsaved = self._priors.record(kept)
             if unsaved is not None:
                 raise StoreError(f"loosening waits for the store: {unsaved}") from unsaved
+            self._quarrels.unsure(kept.place)
             _write(lever, domain, kept.device, state)
+        self._forget(kept)
+        return Done(OutcomeStatus.RESTORED, kept.prior)
+
+    def _unwanted(
+        self, guest: GuestId, wanted: Collection[tuple[str, str]], *, returning: bool
+    ) -> list[Intent]:
+        """What nobody asks for any more: where a device returns, or everywhere else."""
+        return [
+            kept
+            for kept in self._priors.of(guest)
+            if (kept.lever, kept.device) not in wanted and self._removes(kept.lever) is returning
+        ]
+
+    def _taken(self, guest: GuestId, device: str) -> bool:
+        """Whether it was trustd that had a device taken away."""
+        return any(
+            kept.device == device and self._removes(kept.lever) for kept in self._priors.of(guest)
+        )
+
+    def _removes(self, lever: str) -> bool:
+        return isinstance(self._actuators.get(lever), Removing)
+
+    def _lasting(self, kept: Intent) -> OutcomeStatus:
+        """What to call a state that is in force: it may have come about after all."""
+        if kept.place not in self._begun:
+            return OutcomeStatus.HELD
+        self._begun.discard(kept.place)
+        return OutcomeStatus.APPLIED
+
+    def _forget(self, kept: Intent) -> None:
+        self._begun.discard(kept.place)
         self._priors.forget(kept)
-        return OutcomeStatus.RESTORED, kept.prior
+        self._quarrels.forget(kept.place)
+
+
+def _status(error: TrustdError) -> OutcomeStatus:
+    match error:
+        case Refused():
+            return OutcomeStatus.REFUSED
+        case TimedOut():
+            return OutcomeStatus.TIMED_OUT
+        case _:
+            return OutcomeStatus.FAILED
+
+
+def _tell(action: Action, change: str, answer: str, times: int = 1) -> None:
+    log.warning(
+        "enforce.changed_by_somebody_else",
+        guest=action.guest,
+        lever=action.lever,
+        device=action.device,
+        change=change,
+        times=times,
+        answer=answer,
+    )
 
 
 def _before(
@@ -223,3 +340,19 @@ def _all_waiting(outcomes: list[Outcome], desired: Desired, at: float) -> tuple[
         if (each.lever, each.device) not in told
     ]
     return (*outcomes, *waiting)
+
+
+def why_not(lever: Actuator, domain: libvirt.virDomain) -> str:
+    """Why this host cannot pull a lever; empty where it can.
+
+    Raises:
+        libvirtError: the connection was lost meanwhile.
+    """
+    try:
+        return lever.probe(domain)
+    except libvirt.libvirtError as error:
+        if is_lost(error):
+            raise
+        return f"it could not be tried: {error.get_error_message()}"
+    except TrustdError as error:
+        return f"it could not be tried: {error}"

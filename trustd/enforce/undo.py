@@ -39,6 +39,9 @@ class Ledger(Protocol):
 class Priors:
     """The intents in force, in memory, and in the ledger whenever that can be written.
 
+    What is kept of a guest is one tuple that is replaced as a whole, so that whoever
+    only looks needs no lock: every guest is looked at in every tick.
+
     Args:
         ledger: read once, here.
     """
@@ -46,7 +49,7 @@ class Priors:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._lock = Lock()
-        self._kept: dict[GuestId, dict[tuple[str, str], Intent]] = {}
+        self._kept: dict[GuestId, tuple[Intent, ...]] = {}
         self._unsaved: set[Place] = set()
         for intent in ledger.intents():
             self._keep(intent)
@@ -56,16 +59,17 @@ class Priors:
         with self._lock:
             return frozenset(self._kept)
 
-    def of(self, guest: GuestId) -> Sequence[Intent]:
-        """A guest's intents, the latest change first: the order of undo."""
-        with self._lock:
-            found = list(self._kept.get(guest, {}).values())
-        return sorted(found, key=lambda each: (each.at, each.lever, each.device), reverse=True)
+    def of(self, guest: GuestId) -> tuple[Intent, ...]:
+        """A guest's intents, the latest change first: the order of undo.
+
+        The same object as long as nothing of it changed.
+        """
+        return self._kept.get(guest, ())
 
     def get(self, guest: GuestId, lever: str, device: str) -> Intent | None:
         """The intent of one device."""
-        with self._lock:
-            return self._kept.get(guest, {}).get((lever, device))
+        place = guest, lever, device
+        return next((each for each in self.of(guest) if each.place == place), None)
 
     def record(self, intent: Intent) -> StoreError | None:
         """Keep an intent; the error where that is in memory only."""
@@ -91,18 +95,25 @@ class Priors:
         Where the ledger keeps it, a restart finds that nothing of it is in force.
         """
         with self._lock:
-            kept = self._kept.get(intent.guest, {})
-            kept.pop((intent.lever, intent.device), None)
-            if not kept:
-                self._kept.pop(intent.guest, None)
+            self._set(intent.guest, self._others(intent))
             self._unsaved.discard(intent.place)
         try:
             self._ledger.forget(intent.guest, intent.lever, intent.device)
         except StoreError:
             return
 
+    def _others(self, intent: Intent) -> list[Intent]:
+        return [each for each in self.of(intent.guest) if each.place != intent.place]
+
     def _keep(self, intent: Intent) -> None:
-        self._kept.setdefault(intent.guest, {})[intent.lever, intent.device] = intent
+        self._set(intent.guest, [*self._others(intent), intent])
+
+    def _set(self, guest: GuestId, kept: list[Intent]) -> None:
+        if kept:
+            kept.sort(key=lambda each: (each.at, each.lever, each.device), reverse=True)
+            self._kept[guest] = tuple(kept)
+        else:
+            self._kept.pop(guest, None)
 
 
 def reclaimed(
@@ -124,19 +135,27 @@ def reclaimed(
     >>> reclaimed(kept, {"a": 1, "b": 1}, str, configured={"a": 1, "b": 9})
     {'a': 1, 'b': 9}
     """
-
-    def part(state: Setting, name: str) -> Setting:
-        return {key: value for key, value in state.items() if facet(key) == name}
-
     result: dict[str, int | str | bool] = {}
-    for name in sorted(
-        {facet(key) for state in (kept.prior, present, *kept.ours) for key in state}
-    ):
-        there = part(present, name)
-        ours = any(part(each, name) == there for each in kept.ours)
-        own = configured is not None and part(configured, name) == there
-        result |= part(kept.prior, name) if ours and not own else there
+    for name in parts(facet, kept.prior, present, *kept.ours):
+        there = part(present, name, facet)
+        ours = any(part(each, name, facet) == there for each in kept.ours)
+        own = configured is not None and part(configured, name, facet) == there
+        result |= part(kept.prior, name, facet) if ours and not own else there
     return result
+
+
+def parts(facet: Callable[[str], str], *states: Setting) -> Sequence[str]:
+    """The parts that any of the states says something of, in order."""
+    return sorted({facet(key) for state in states for key in state})
+
+
+def part(state: Setting, name: str, facet: Callable[[str], str]) -> Setting:
+    """What a state says of one part.
+
+    >>> part({"a.x": 1, "a.y": 2, "b.x": 3}, "a", lambda key: key[0])
+    {'a.x': 1, 'a.y': 2}
+    """
+    return {key: value for key, value in state.items() if facet(key) == name}
 
 
 def renewed(kept: Intent, run: str, prior: Setting, present: Setting, state: Setting) -> Intent:
@@ -147,4 +166,4 @@ def renewed(kept: Intent, run: str, prior: Setting, present: Setting, state: Set
     """
     before = kept.ours[-1:] if kept.ours[-1] == present else kept.ours
     ours = (*(each for each in before if each != state), state)
-    return replace(kept, run=run, prior=prior, ours=ours)
+    return replace(kept, run=run, prior=prior, ours=ours, yielded=None)
