@@ -4,7 +4,7 @@
 with every answer. Peers are measured where they are installed; each must give the
 same answers. Microseconds are of CPU, so that a busy machine does not distort them.
 
-    python -m bench.decide            # with pycasbin and cedarpy installed, also those
+    python -m bench.decide     # with pycasbin, cedarpy and regopy installed, also those
 """
 
 import importlib.util
@@ -192,7 +192,45 @@ def cedar(given: World) -> Run:
     ]
 
 
-PEERS = {"pycasbin": ("casbin", casbin, 5), "cedarpy": ("cedarpy", cedar, 5)}
+def rego(given: World) -> Run:
+    import regopy  # noqa: PLC0415 - a peer that need not be there
+
+    engine = regopy.Interpreter()
+    engine.add_module(
+        "bench",
+        """package bench
+import rego.v1
+allow if {
+    input.action in data.actions
+    input.label in data.permits[data.role_of[input.subject]]
+    input.action in data.caps[input.band]
+}
+""",
+    )
+    engine.add_data(
+        {
+            "actions": list(ACTIONS),
+            "permits": given.permits,
+            "role_of": given.role_of,
+            "caps": {band: list(cap) for band, cap in CAPS.items()},
+        }
+    )
+    # compiled once: parsing the query anew costs ten times as much
+    bundle = engine.build("data.bench.allow", [])
+
+    def ask(subject: str, action: str, label: str, band: str) -> bool:
+        engine.set_input({"subject": subject, "action": action, "label": label, "band": band})
+        found = engine.query_bundle(bundle).results
+        return bool(found) and found[0].expressions == [True]
+
+    return lambda: [ask(*question) for question in given.questions]
+
+
+PEERS = {
+    "pycasbin": ("casbin", casbin, 5),
+    "cedarpy": ("cedarpy", cedar, 5),
+    "regopy": ("regopy", rego, 3),
+}
 
 
 def measured(run: Run, batches: int) -> float:

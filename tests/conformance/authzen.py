@@ -216,6 +216,16 @@ def check_content_type_must_be_json(client: Client) -> None:
         assert client.send("POST", EVALUATION, body, {"Content-Type": kind}).status == 200, kind
 
 
+def check_too_much_is_413_with_a_message(client: Client) -> None:
+    """A body beyond every batch is refused as a whole, with a message and the identity."""
+    body = asked(context={"more": "x" * (2 << 20)})
+    answer = client.post(EVALUATIONS, body, **{"X-Request-ID": "large"})
+    assert answer.status == 413
+    assert isinstance(answer.document, str)
+    assert answer.headers["X-Request-ID"] == "large"
+    assert decided(client, asked())
+
+
 def check_request_id_is_echoed(client: Client) -> None:
     """X-Request-ID comes back as it was sent, on answers and on errors."""
     for path, body in ((EVALUATION, asked()), (EVALUATION, b"{"), (EVALUATIONS, asked())):
