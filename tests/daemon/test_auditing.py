@@ -1,0 +1,138 @@
+"""The audit trail of a whole daemon, through trustctl."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.decisions.running import Running
+from tests.decisions.serving import AUTHZEN
+
+POLICY = AUTHZEN.read_text("utf-8")
+
+
+@pytest.fixture
+def anchors(tmp_path) -> Path:
+    return tmp_path / "heads"
+
+
+@pytest.fixture
+def daemon(tmp_path, anchors):
+    audit = {"anchors": str(anchors), "every": "1s"}
+    with Running(tmp_path, POLICY, audit=audit) as found:
+        yield found
+
+
+def label(daemon: Running, *values: str) -> None:
+    for value in values:
+        done = daemon.trustctl("label", "--object", "record:r9", value)
+        assert done.returncode == 0, done.stderr
+
+
+def tampered(daemon: Running, statement: str) -> None:
+    """Change the file while the daemon is stopped."""
+    with sqlite3.connect(daemon.directory / "state/trustd.db") as connection:
+        connection.execute(statement)
+
+
+def verdict(daemon: Running, *arguments: str | Path) -> tuple[int, dict]:
+    done = daemon.trustctl("audit", "verify", "-o", "json", *arguments)
+    return done.returncode, json.loads(done.stdout)
+
+
+def places(document: dict) -> list[int]:
+    return [each["id"] for each in document["faults"]]
+
+
+def test_an_act_is_shown_with_its_author(daemon):
+    """What somebody changed is in the trail: who, what, before and after."""
+    label(daemon, "owner=alice", "owner=bob")
+    done = daemon.trustctl("audit", "show", "--kind", "label", "-o", "json")
+    first, second = json.loads(done.stdout)["records"]
+    assert (first["document"]["before"], first["document"]["after"]) == ({}, {"owner": "alice"})
+    assert second["document"]["before"] == {"owner": "alice"}
+    assert second["document"]["uid"] == os.getuid()
+    assert second["id"] == first["id"] + 1
+    shown = daemon.trustctl("audit", "show", "-o", "table")
+    assert "label" in shown.stdout
+    assert "bob" in shown.stdout
+
+
+def test_a_sound_trail_verifies_here_and_elsewhere(daemon, anchors, tmp_path):
+    """The daemon's check and the check of an exported file agree, with every anchor."""
+    label(daemon, "owner=alice")
+    daemon.stop()
+    daemon.start()
+    label(daemon, "owner=bob", "due=1e-7", "note=ünïcode")
+    daemon.stop()
+    daemon.start()
+    code, here = verdict(daemon)
+    assert (code, here["sound"], here["faults"]) == (0, True, [])
+    assert here["anchors"] == len(anchors.read_text().splitlines()) >= 2
+    trail = tmp_path / "trail.jsonl"
+    trail.write_text(daemon.trustctl("audit", "export").stdout)
+    daemon.stop()
+    code, there = verdict(daemon, trail, "--anchors", anchors)
+    assert (code, there) == (0, here)
+
+
+def test_a_changed_record_fails_the_check(daemon):
+    """The exit code is 3, and the place is told."""
+    label(daemon, "owner=alice", "owner=bob", "owner=carol")
+    daemon.stop()
+    tampered(daemon, "UPDATE transition SET document = '{}' WHERE id = 2")
+    daemon.start()
+    code, told = verdict(daemon)
+    assert (code, told["sound"], places(told)) == (3, False, [2])
+
+
+def test_a_cut_trail_fails_the_check_by_its_anchors(daemon):
+    """What was signed and is not there any more is told."""
+    label(daemon, "owner=alice", "owner=bob", "owner=carol")
+    daemon.stop()
+    tampered(daemon, "DELETE FROM transition WHERE id > 1")
+    daemon.start()
+    code, told = verdict(daemon)
+    assert code == 3
+    assert 2 in places(told)
+
+
+def test_anchors_of_another_key_prove_nothing(daemon, anchors, tmp_path):
+    """A head that somebody else signed is told, and not believed."""
+    label(daemon, "owner=alice")
+    daemon.stop()
+    (daemon.directory / "state/audit.key").unlink()
+    daemon.start()
+    code, told = verdict(daemon)
+    assert code == 3
+    assert {each["what"] for each in told["faults"]} == {"its anchor was not signed by this host"}
+
+
+def test_csv_is_no_formula(daemon, tmp_path):
+    """A cell that a spreadsheet would run begins with an apostrophe."""
+    label(daemon, "owner=alice")
+    tampered(
+        daemon,
+        "INSERT INTO transition (id, at, guest, name, kind, document)"
+        " VALUES (1000, 1, '', '=cmd()', 'label', '{}')",
+    )
+    done = daemon.trustctl("audit", "export", "--format", "csv")
+    head, *rows = list(csv.reader(done.stdout.splitlines()))
+    assert head == ["id", "at", "guest", "name", "kind", "document", "hash"]
+    assert rows[-1][3] == "'=cmd()"
+
+
+def test_only_good_questions_over_the_socket(daemon):
+    """Any local user reaches loopback, and the trail names users and labels: 403 there. A parameter
+    that makes no sense is a 400 that names it."""
+    assert daemon.tcp().send("GET", "/v1/audit").status == 403
+    assert daemon.tcp().send("GET", "/v1/audit/verify").status == 403
+    for query in ("limit=0", "limit=x", "after=-1", "since=nan", "who=me"):
+        answer = daemon.client().send("GET", f"/v1/audit?{query}")
+        assert answer.status == 400
+        assert query.split("=")[0] in answer.document["detail"]

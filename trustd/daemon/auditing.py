@@ -1,0 +1,124 @@
+"""The audit trail, read for the API, and its head, signed and published now and then."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+import structlog
+from aiohttp import web
+
+from trustd.api.audit import AUDITOR, Asked, next_page
+from trustd.api.audit_shapes import FaultDoc, RecordDoc, TrailDoc, VerdictDoc
+from trustd.config import AuditSettings
+from trustd.errors import StoreError
+from trustd.repository import Audit, Database, Filter, Signer, genuine
+from trustd.repository.anchors import parsed
+from trustd.repository.trail import Anchor, Fault, Record
+
+log = structlog.get_logger()
+
+KEY = "audit.key"
+
+
+class Auditing:
+    """Reads, checks and anchors the trail of one repository.
+
+    Args:
+        state: the directory that holds the repository and the key.
+
+    Raises:
+        StoreError: the key cannot be used.
+    """
+
+    def __init__(self, database: Database, state: Path, settings: AuditSettings) -> None:
+        self._audit = Audit(database)
+        self._signer = Signer(state / KEY)
+        self._file = settings.anchors
+        self._anchored = -1
+
+    def mount(self, app: web.Application) -> None:
+        """Let an application answer by it."""
+        app[AUDITOR] = self
+
+    def page(self, asked: Asked) -> TrailDoc:
+        """Records, oldest first."""
+        wanted = Filter(asked.guest, asked.kind, asked.since, asked.until)
+        if asked.after is None:
+            found = self._audit.last(wanted, asked.most)
+        else:
+            found = self._audit.page(wanted, after=asked.after, most=asked.most)
+        start = self._audit.start()
+        more = asked.after is not None and len(found) == asked.most
+        return TrailDoc(
+            trail=start.trail,
+            first=start.first,
+            before=start.before.hex(),
+            key=self._signer.public,
+            records=[_shown(each) for each in found],
+            next=next_page(asked, found[-1].id) if more else None,
+        )
+
+    def verify(self) -> VerdictDoc:
+        """Check the whole trail, and the anchors in the file of the settings."""
+        anchors, forged = self._anchors()
+        verdict = self._audit.verify(anchors)
+        faults = [*forged, *verdict.faults]
+        return VerdictDoc(
+            sound=not faults,
+            trail=self._audit.start().trail,
+            records=verdict.records,
+            last=verdict.last,
+            hash=verdict.hash.hex(),
+            anchors=verdict.anchors,
+            faults=[FaultDoc(each.id, each.what) for each in faults],
+        )
+
+    def anchor(self) -> None:
+        """Sign the head where it moved, and publish it: in the log, and in the file."""
+        head = self._audit.head()
+        if head.id == self._anchored:
+            return
+        made = self._signer.anchor(head.trail, head.id, head.hash, time.time())
+        document = asdict(made)
+        log.info("audit anchor", **document)
+        if self._file is not None:
+            try:
+                _appended(self._file, orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+            except OSError as error:
+                log.error("the anchor was not written", path=str(self._file), error=str(error))  # noqa: TRY400 - no mistake of ours
+                return  # tried again the next time
+        self._anchored = head.id
+
+    def _anchors(self) -> tuple[Sequence[Anchor], Sequence[Fault]]:
+        """The genuine anchors of the file, and what is wrong with the others."""
+        if self._file is None or not self._file.exists():
+            return (), ()
+        try:
+            with self._file.open(encoding="utf-8") as lines:
+                every = parsed(lines, str(self._file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{self._file}: the anchors cannot be read: {error}") from error
+        good = [each for each in every if genuine(each, self._signer.public)]
+        bad = [Fault(each.id, "its anchor was not signed by this host") for each in every]
+        return good, [fault for fault, each in zip(bad, every, strict=True) if each not in good]
+
+
+def _shown(record: Record) -> RecordDoc:
+    document = orjson.loads(record.document)
+    return RecordDoc(**record._asdict() | {"document": document, "hash": record.hash.hex()})
+
+
+def _appended(path: Path, line: bytes) -> None:
+    """Add a line to a file, on the disk when it returns; a link is not followed."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    file = os.open(path, flags, 0o644)
+    try:
+        os.write(file, line)
+        os.fsync(file)
+    finally:
+        os.close(file)
