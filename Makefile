@@ -3,7 +3,8 @@
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test unit check format bench bench-scoring conformance docs lock clean
+.PHONY: help demo test unit check format bench bench-decide bench-enforce bench-scoring conformance docs \
+  lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -38,6 +39,14 @@ format: ## Format, and mend what the linter can
 bench: ## Measure; figures go to build/bench
 	@tools/setup.sh bench
 	$(PYTHON) -m bench
+
+bench-decide: ## Measure decisions beside peers
+	@tools/setup.sh bench
+	$(PYTHON) -m bench.decide
+
+bench-enforce: ## Measure every lever on real guests (root)
+	@tools/setup.sh bench
+	$(PYTHON) -m bench.enforce
 
 bench-scoring: ## Measure the scoring engine on real telemetry: DATA=folder (an hour)
 	@tools/setup.sh bench
