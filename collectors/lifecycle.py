@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from trustd.model import Finding, Guest, GuestEvent, GuestId, Severity
+
+T = TypeVar("T")
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+REVERT_SHOWS = 10
+"""Ticks within which the definition shows what a revert made of it."""
+MOST_REMEMBERED = 10_000
+"""Guests of which it is remembered how they went; beyond it the oldest are forgotten."""
 STORM_STARTS = 5
 STORM_SECONDS = 10 * MINUTE
 
@@ -40,6 +47,21 @@ _REVERT = Rule(
     "{name} was set back to a snapshot: what it did since then is undone, also its limits",
 )
 _RESTORE = Rule("restored-from-save", Severity.INFO, HOUR, "{name} was restored from a saved state")
+_OLD_STATE = Rule(
+    "old-state-restored",
+    Severity.MAJOR,
+    DAY,
+    "{name} was restored from a state that is not the one in which it stopped",
+)
+_REDEFINED = Rule(
+    "redefined", Severity.MINOR, DAY, "{name} was undefined, and defined anew under the same UUID"
+)
+_RELABELLED = Rule(
+    "labels-reverted",
+    Severity.MAJOR,
+    DAY,
+    "{name} has other labels since it was set back: {detail}",
+)
 _RENAME = Rule("renamed", Severity.INFO, DAY, "{name} is the new name of this guest")
 _CRASH = Rule("guest-crash", Severity.MAJOR, HOUR, "{name} crashed ({detail})")
 _EMULATOR_GONE = Rule(
@@ -106,28 +128,56 @@ _RULES_BY_KIND: Mapping[str, Rule] = {
 """Whatever the event's name and detail are."""
 
 _STARTS = {("reboot", "", ""), ("lifecycle", "started", "booted")}
+_GONE = ("lifecycle", "undefined", "removed")
+_DEFINED = ("lifecycle", "defined", "added")
+_SETS_BACK = frozenset({_REVERT, _RESTORE, _OLD_STATE})
+
+
+@dataclass(slots=True)
+class _SetBack:
+    """A guest that was set back, and what it was before.
+
+    Args:
+        ticks: for which its definition is still compared with that.
+    """
+
+    event: GuestEvent
+    labels: Mapping[str, str]
+    ticks: int = REVERT_SHOWS
 
 
 class Lifecycle:
     """Findings from the hypervisor's events.
 
-    It remembers one thing: when each guest last started, to tell a storm of
-    reboots. The same event noticed twice is one event, so what it says follows
-    from the events alone.
+    It remembers little: when each guest last started, to tell a storm of reboots; how
+    it stopped, to tell its own saved state from an older one; that it was undefined;
+    and the labels that it had before it was set back.
     """
 
     name = "lifecycle"
-    kinds = frozenset(rule.kind for rule in (*_RULES.values(), *_RULES_BY_KIND.values(), _STORM))
+    kinds = frozenset(
+        rule.kind
+        for rule in (
+            *_RULES.values(),
+            *_RULES_BY_KIND.values(),
+            _STORM,
+            _OLD_STATE,
+            _REDEFINED,
+            _RELABELLED,
+        )
+    )
 
     def __init__(self) -> None:
         self._starts: defaultdict[GuestId, deque[float]] = defaultdict(
             lambda: deque(maxlen=STORM_STARTS)
         )
+        self._stopped: dict[GuestId, str] = {}
+        self._undefined: dict[GuestId, float] = {}
+        self._guests: Mapping[GuestId, Guest] = {}
+        self._set_back: dict[GuestId, _SetBack] = {}
 
     def notice(
-        self,
-        events: Sequence[GuestEvent],
-        guests: Mapping[GuestId, Guest],  # noqa: ARG002
+        self, events: Sequence[GuestEvent], guests: Mapping[GuestId, Guest]
     ) -> Sequence[Finding]:
         """Judge the events since the last tick, oldest first.
 
@@ -137,14 +187,46 @@ class Lifecycle:
         for event in events:
             for finding in self._judge(event):
                 found[finding.guest, finding.kind, finding.key] = finding
+        for finding in self._relabelled(guests):
+            found[finding.guest, finding.kind, finding.key] = finding
+        self._guests = guests
         return tuple(found.values())
 
     def _judge(self, event: GuestEvent) -> Sequence[Finding]:
-        rule = _RULES.get((event.kind, event.what, event.detail)) or _RULES_BY_KIND.get(event.kind)
+        said = (event.kind, event.what, event.detail)
+        rule = _RULES.get(said) or _RULES_BY_KIND.get(event.kind)
+        if rule is _RESTORE and self._stopped.get(event.guest, "saved") != "saved":
+            rule = _OLD_STATE
+        if said == _DEFINED and self._undefined.pop(event.guest, None) is not None:
+            rule = _REDEFINED
+        self._remember(event, rule)
         findings = [_finding(rule, event)] if rule else []
-        if (event.kind, event.what, event.detail) in _STARTS and self._is_storm(event):
+        if said in _STARTS and self._is_storm(event):
             findings.append(_finding(_STORM, event))
         return findings
+
+    def _remember(self, event: GuestEvent, rule: Rule | None) -> None:
+        """Keep what later events are judged by."""
+        if (event.kind, event.what) == ("lifecycle", "stopped"):
+            _keep(self._stopped, event.guest, event.detail)
+        if (event.kind, event.what, event.detail) == _GONE:
+            _keep(self._undefined, event.guest, event.at)
+        known = self._guests.get(event.guest)
+        if rule in _SETS_BACK and known is not None and event.guest not in self._set_back:
+            self._set_back[event.guest] = _SetBack(event, known.labels)
+
+    def _relabelled(self, guests: Mapping[GuestId, Guest]) -> Iterator[Finding]:
+        """Guests that were set back a moment ago, and their labels with them."""
+        for id_, back in list(self._set_back.items()):
+            guest = guests.get(id_)
+            differs = guest is not None and guest.labels != back.labels
+            if guest is not None and differs:
+                changed = {key for key, _ in guest.labels.items() ^ back.labels.items()}
+                detail = ", ".join(sorted(changed))
+                yield _finding(_RELABELLED, replace(back.event, name=guest.name, detail=detail))
+            back.ticks -= 1
+            if differs or not back.ticks:
+                del self._set_back[id_]
 
     def _is_storm(self, event: GuestEvent) -> bool:
         """Whether the last few starts, this one among them, came too close together."""
@@ -159,6 +241,14 @@ class Lifecycle:
         idle = [guest for guest, at in self._starts.items() if at[-1] < now - STORM_SECONDS]
         for guest in idle:
             del self._starts[guest]
+
+
+def _keep(kept: dict[GuestId, T], guest: GuestId, value: T) -> None:
+    """Enter a guest as the newest, within the bound."""
+    kept.pop(guest, None)
+    kept[guest] = value
+    if len(kept) > MOST_REMEMBERED:
+        del kept[next(iter(kept))]
 
 
 def _finding(rule: Rule, event: GuestEvent) -> Finding:

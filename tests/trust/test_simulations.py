@@ -129,7 +129,7 @@ def test_a_silent_collector_raises_uncertainty_and_demotes_nobody(known: Known) 
 
 
 def test_silence_does_not_launder_a_bad_guest(known: Known) -> None:
-    """A guest that misbehaved and then goes silent does not rise."""
+    """A guest that misbehaved and then goes silent does not rise, and is as guilty afterwards."""
     engine, fleet = known
     for _ in range(6):
         values, at = fleet.tick()
@@ -139,7 +139,7 @@ def test_silence_does_not_launder_a_bad_guest(known: Known) -> None:
         values[5] = np.nan
         scores = engine.step(values, at=at, seconds=TICK)
         assert scores.trust[5] <= low
-    assert scores.disbelief[5] < 0.5
+    assert scores.disbelief[5] > 0.7
 
 
 def test_a_lying_collector_moves_trust_by_at_most_one_band(known: Known) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from trustd.errors import StoreError
-from trustd.model import FeatureSpec, GuestId
+from trustd.model import FeatureSpec, GuestId, Severity
 from trustd.trust import plain
 from trustd.trust.columns import Array, Axis, Table
 from trustd.trust.envelopes import SILENCE
@@ -25,6 +25,8 @@ LOCAL = ("behaviour.", "window.", "shown.", "ceiling", "floor")
 ON_CLOCK = ("hold.until", "hold.next")
 WORST_IS_LEAST = ("trust", "good")
 WORST_IS_MOST = ("bad", "latch", "agreed", "repeats", "hold.until")
+NOTABLE = 0.1
+"""Bad evidence below which nothing is held against a guest, as of a minor finding that faded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,57 @@ def restore(table: Table, row: int, checked: Checked, features: Sequence[Feature
     A guest that was measured here keeps what is known of it, and of trust and
     evidence it gets the worse of both.
     """
+    newcomer = float(table["age"][row]) <= 0.0
+    for name, here, there in _beside(table, row, checked, features):
+        if newcomer:
+            here[...] = there
+        elif name in WORST_IS_LEAST:
+            np.minimum(here, there, out=here)
+        elif name in WORST_IS_MOST:
+            np.maximum(here, there, out=here)
+    table["trust"][row] = np.clip(np.nan_to_num(table["trust"][row]), 0.0, 1.0)
+
+
+def burden(table: Table, row: int, checked: Checked, features: Sequence[FeatureSpec]) -> None:
+    """Write what a document holds against its guest into another guest's row.
+
+    What is good of it is its own: neither evidence nor habits go along.
+    """
+    for name, here, there in _beside(table, row, checked, features):
+        if name in WORST_IS_MOST or name == "blame":
+            np.maximum(here, there, out=here)
+        elif name == "trust":
+            np.minimum(here, there, out=here)
+
+
+def accuses(checked: Checked, base_rate: float) -> bool:
+    """Whether anything is held against a document's guest.
+
+    Args:
+        base_rate: trust in a guest of which nothing is known.
+    """
+
+    def most(name: str) -> float:
+        column = checked.columns.get(name)
+        return float(column[1].sum()) if column is not None else 0.0
+
+    return (
+        trust_of(checked) < base_rate
+        or most("bad") >= NOTABLE
+        or most("latch") > 1.0
+        or any(each.severity is not Severity.INFO for each in checked.findings)
+    )
+
+
+def trust_of(checked: Checked) -> float:
+    """The trust of a document's guest."""
+    return float(checked.columns["trust"][1][0])
+
+
+def _beside(
+    table: Table, row: int, checked: Checked, features: Sequence[FeatureSpec]
+) -> Iterator[tuple[str, Array, Array]]:
+    """By column, every place of a row, to be written to, beside the document's."""
     theirs = {each.name: (place, each.unit) for place, each in enumerate(checked.features)}
     pairs: dict[Axis, list[tuple[int, int]]] = {
         "guest": [(0, 0)],
@@ -117,21 +170,13 @@ def restore(table: Table, row: int, checked: Checked, features: Sequence[Feature
             for place, label in enumerate(checked.families)
         ],
     }
-    newcomer = float(table["age"][row]) <= 0.0
     for name, (axis, saved) in checked.columns.items():
         column = table.schema.get(name)
         held = np.atleast_1d(table.row(name, row)) if column else saved
         if column is None or column.per != axis or held.ndim != saved.ndim:
             continue
         for mine, its in pairs[axis]:
-            here, there = held[..., mine], saved[..., its]
-            if newcomer:
-                held[..., mine] = there
-            elif name in WORST_IS_LEAST:
-                held[..., mine] = np.minimum(here, there)
-            elif name in WORST_IS_MOST:
-                held[..., mine] = np.maximum(here, there)
-    table["trust"][row] = np.clip(np.nan_to_num(table["trust"][row]), 0.0, 1.0)
+            yield name, held[..., mine : mine + 1], saved[..., its : its + 1]
 
 
 def _read(saved: Mapping[str, Any], clock: float) -> Checked:

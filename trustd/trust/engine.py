@@ -124,6 +124,7 @@ class Engine:
         seconds: ArrayLike,
         findings: Sequence[Finding] = (),
         contention: float = 0.0,
+        elapsed: float | None = None,
     ) -> Scores:
         """Score one tick, then learn from it.
 
@@ -135,13 +136,15 @@ class Engine:
                 is passed over: it may have been retired since.
             contention: of the host in [0, 1]: features that a busy host moves
                 count the less.
+            elapsed: seconds since the last step on a clock that never steps; None
+                where there is none, then ``at`` has to do.
 
         Raises:
             ValueError: the shapes do not fit.
         """
         table = self._roster.table
         measured, spent = self._tick(values, seconds)
-        passed = self._pass(at, spent)
+        passed = self._pass(at, spent, elapsed)
         self._lane.step(measured, spent, findings, at=at, clock=self._clock)
         judged = windows.gather(
             table,
@@ -158,11 +161,12 @@ class Engine:
         covered = np.zeros(table["good"].shape)
         families = self._member.shape[1]
         covered[:, :families] = (present @ self._member) / np.maximum(known @ self._member, 1.0)
-        standing.advance(table, covered, passed, self.settings)
+        fresh = np.asarray(present.any(axis=1))
+        standing.advance(table, covered, np.where(fresh, spent, 0.0), passed, self.settings.good)
         if judged is not None:
             self._learned.judge(table, judged, at=at, clock=self._clock)
             standing.latch(table, self.settings, self._clock)
-        return self._scores(np.asarray(present.any(axis=1)), passed, judged=judged is not None)
+        return self._scores(fresh, passed, judged=judged is not None)
 
     def explain(self, index: int | GuestId) -> Explanation:
         """Why a guest stands where it stands, and what would restore it.
@@ -194,6 +198,30 @@ class Engine:
     def open_findings(self, guest: GuestId) -> tuple[OpenFinding, ...]:
         """A guest's open findings, envelopes among them, the gravest first."""
         return self._lane.ledger.of(guest)
+
+    def withdraw(self, guest: GuestId, kind: str, key: str) -> bool:
+        """End an open finding; whether there was one.
+
+        Its ceiling ends with it. What it said so far fades as it would have anyway.
+
+        Raises:
+            NoSuchGuest: the guest is not watched.
+        """
+        self.row(guest)
+        return self._lane.withdraw(guest, (kind, key))
+
+    def vouch(self, guest: GuestId, family: str, good: float, *, most: float) -> None:
+        """Take good evidence on a guest; open findings hold trust under their ceilings.
+
+        Args:
+            good: how much; 10 is a guest of long standing.
+            most: good evidence of this family from which on it adds nothing.
+
+        Raises:
+            NoSuchGuest: the guest is not watched.
+        """
+        self.row(guest)
+        self._lane.vouch(guest, family, good, most)
 
     def acknowledge(
         self, guest: GuestId, verdict: Literal["benign", "attack"], *, at: float
@@ -261,6 +289,27 @@ class Engine:
         self._lane.enter(guest, checked.findings)
         return guest
 
+    def inherit(self, heir: GuestId, saved: Mapping[str, Any]) -> float | None:
+        """Let a guest take over what another's document holds against that one.
+
+        Returns:
+            The other's trust; None where nothing is held against it. What speaks for
+            it is never taken over.
+
+        Raises:
+            NoSuchGuest: the heir is not watched.
+            StoreError: as with :meth:`restore`.
+        """
+        checked = document.check(saved, self._clock)
+        row = self.row(heir)
+        if not document.accuses(checked, self.settings.base_rate):
+            return None
+        for family in checked.families:
+            self._roster.family(family)
+        document.burden(self._roster.table, row, checked, self.features)
+        self._lane.burden(heir, checked.findings)
+        return document.trust_of(checked)
+
     def dump(self) -> bytes:
         """The whole state; :meth:`load` goes on from it as if nothing had been."""
         return snapshot.pack(
@@ -307,18 +356,20 @@ class Engine:
         measured[~np.isfinite(measured) | (measured < 0) | ~timed[:, None]] = np.nan
         return measured, spent
 
-    def _pass(self, at: float, spent: Array) -> float:
+    def _pass(self, at: float, spent: Array, elapsed: float | None) -> float:
         """Move the engine's clock; the seconds that passed."""
         timed = spent[spent > 0]
-        apart = at - self._at if self._at is not None else 0.0
+        table = self._roster.table
+        apart = elapsed
+        if apart is None:
+            apart = at - self._at if self._at is not None else 0.0
         passed = float(np.median(timed)) if len(timed) else min(max(apart, 0.0), LONE_GAP)
         unseen = apart - passed
         if unseen > LONE_GAP + 2.0 * passed:
-            # Nobody watched: what was good fades, by a half-life at most because
-            # the clock may have stepped; what was bad stays as it is.
-            half_life = self._roster.table["behaviour.good"]
-            faded = np.exp2(-np.minimum(unseen, half_life) / half_life)
-            self._roster.table["good"][:] *= faded[:, None]
+            # Nobody watched. The time of day may have stepped: it takes a half-life at most.
+            half_life = table["behaviour.good"]
+            steady = elapsed is not None
+            standing.unwatched(table, unseen if steady else np.minimum(unseen, half_life))
         self._clock += passed
         self._at = at
         return passed

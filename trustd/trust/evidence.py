@@ -56,18 +56,21 @@ class Heap:
             for group in range(max(groups) + 1)
         ]
 
-    def add(self, table: Table, fresh: Sequence[Array], seconds: float, at: float) -> None:
-        """Add a window's evidence to what fades.
+    def add(
+        self, table: Table, fresh: Sequence[Array], seconds: float, at: float, seen: Array
+    ) -> None:
+        """Add a window's evidence to what fades; it stays as it is of who was not measured.
 
         Args:
             fresh: a pace each, shape (guests, features); 0 where nothing was measured.
             at: epoch seconds.
+            seen: whether anything of a guest was measured, shape (guests,).
         """
         settings, since = self._settings, table["since"]
         weight = min(seconds, settings.window) / UNIT
         quiet = np.ones(since.shape, dtype=bool)
         for heap, pace, said in zip(table["heap"], settings.paces, fresh, strict=True):
-            np.multiply(heap, 2.0 ** (-seconds / pace.fade), out=heap)
+            np.multiply(heap, 2.0 ** (-seconds / pace.fade), out=heap, where=seen[:, None])
             np.add(heap, weight * np.clip(said - settings.slack, 0.0, pace.step), out=heap)
             quiet &= heap < settings.slack
         np.copyto(since, at, where=np.isnan(since) & ~quiet)

@@ -10,7 +10,7 @@ import numpy as np
 from trustd.model import Driver, Envelope, FeatureSpec, Unit
 from trustd.trust import standing
 from trustd.trust.columns import Array, Table
-from trustd.trust.ledger import WEIGHTS, OpenFinding
+from trustd.trust.ledger import OpenFinding, weight_of
 from trustd.trust.settings import Settings
 
 NEGLIGIBLE = 0.02
@@ -165,7 +165,7 @@ class _Shares:
 
 
 def _shares(table: Table, row: int, found: Sequence[OpenFinding]) -> _Shares:
-    open_now = [WEIGHTS[each.severity] for each in found]
+    open_now = [weight_of(each.finding, each.severity) for each in found]
     against = np.maximum(table["net"][row], table["blame"][row]).astype(float)
     held = np.maximum(table["nu"][row], table["latch"][row])
     agree = np.maximum(table["agree"][row], table["agreed"][row])

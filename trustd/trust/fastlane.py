@@ -10,7 +10,7 @@ from trustd.model import Behaviour, Finding, GuestId, Severity
 from trustd.trust import explain
 from trustd.trust.columns import Array
 from trustd.trust.envelopes import Crossing, Envelopes, name_of
-from trustd.trust.ledger import WEIGHTS, Ledger, OpenFinding
+from trustd.trust.ledger import Ledger, OpenFinding, weight_of
 from trustd.trust.roster import Roster
 
 MOST_BAD = 10.0
@@ -64,6 +64,14 @@ class FastLane:
             self.ledger.put(guest, entry)
         self.weigh(guest)
 
+    def burden(self, heir: GuestId, entries: Iterable[OpenFinding]) -> None:
+        """Enter another guest's open findings as a guest's own, beside those it has."""
+        for entry in entries:
+            if entry.severity is not Severity.INFO:
+                self.ledger.add(heir, entry)
+        self.weigh(heir)
+        self.rearrange()
+
     def step(
         self,
         measured: Array,
@@ -103,6 +111,19 @@ class FastLane:
             if guest in self._roster:
                 self.weigh(guest)
 
+    def withdraw(self, guest: GuestId, key: tuple[str, str]) -> bool:
+        """End one finding; what it said so far fades by itself."""
+        ended = self.ledger.close(guest, key)
+        if ended:
+            self.weigh(guest)
+        return ended
+
+    def vouch(self, guest: GuestId, family: str, good: float, most: float) -> None:
+        """Add good evidence to a family, as long as there is less than ``most`` in it."""
+        place, row = self._roster.family(family), self._roster.row(guest)
+        held = self._roster.table["good"]
+        held[row, place] = max(held[row, place], min(held[row, place] + good, most))
+
     def weigh(self, guest: GuestId) -> None:
         """Write the ceiling and the least bad evidence that open findings mean."""
         table, row = self._roster.table, self._roster.row(guest)
@@ -112,7 +133,7 @@ class FastLane:
         floor = table["floor"][row]
         floor[:] = 0.0
         for place, each in zip(places, found, strict=True):
-            floor[place] = max(floor[place], WEIGHTS[each.severity])
+            floor[place] = max(floor[place], weight_of(each.finding, each.severity))
 
     def _is_open(self, guest: GuestId, name: tuple[str, str]) -> bool:
         """Whether the finding of a crossing is open."""
@@ -125,7 +146,7 @@ class FastLane:
             return
         place, row = self._roster.family(finding.family), self._roster.row(finding.guest)
         severity = behaviour.findings.get(finding.kind, finding.severity)
-        bad, weight = self._roster.table["bad"], WEIGHTS[severity]
+        bad, weight = self._roster.table["bad"], weight_of(finding, severity)
         held = float(bad[row, place])
         critical = severity is Severity.CRITICAL
         bad[row, place] = held + weight if critical else max(held, min(held + weight, MOST_BAD))

@@ -78,7 +78,7 @@ class Learned:
             # The size in real units, too, is the guest's own only in this part.
             said *= deviation / np.maximum(np.abs(signed), deviation + TINY)
         fresh = self._weigh(table, compressed, apart, said, window.contention)
-        self._heap.add(table, fresh, seconds, at)
+        self._heap.add(table, fresh, seconds, at, np.asarray(present.any(axis=1)))
         record.note(table, values)
         self._show(table, reduce(np.maximum, fresh), (values, usual, own, fleet), seconds)
         self._decide(table)

@@ -69,7 +69,7 @@ class Ledger:
             severity = max(severity, known.severity, key=lambda each: each.rank)
             opened, until = known.opened, max(until, known.until)
         of_guest[key] = OpenFinding(
-            finding, severity, ceiling_of(behaviour, severity), opened, until
+            finding, severity, _ceiling(behaviour, severity, finding), opened, until
         )
         self._next = min(self._next, until)
         return known is None
@@ -111,7 +111,7 @@ class Ledger:
         for key, each in list(self._open.get(guest, {}).items()):
             severity = behaviour.findings.get(each.finding.kind, each.finding.severity)
             self._open[guest][key] = replace(
-                each, severity=severity, ceiling=ceiling_of(behaviour, severity)
+                each, severity=severity, ceiling=_ceiling(behaviour, severity, each.finding)
             )
 
     def of(self, guest: GuestId) -> tuple[OpenFinding, ...]:
@@ -125,10 +125,34 @@ class Ledger:
         self._open.setdefault(guest, {})[key] = entry
         self._next = min(self._next, entry.until)
 
+    def add(self, guest: GuestId, entry: OpenFinding) -> None:
+        """Enter another guest's as this one's; of two alike the worse part of each counts."""
+        mine = replace(entry, finding=replace(entry.finding, guest=guest))
+        known = self._open.get(guest, {}).get((entry.finding.kind, entry.finding.key))
+        if known is not None:
+            mine = replace(
+                mine,
+                severity=max(mine.severity, known.severity, key=lambda each: each.rank),
+                ceiling=min(mine.ceiling, known.ceiling),
+                opened=min(mine.opened, known.opened),
+                until=max(mine.until, known.until),
+            )
+        self.put(guest, mine)
+
     def forget(self, guest: GuestId) -> None:
         """End all of a guest's, and what was remembered of those that ended."""
         self._open.pop(guest, None)
         self._ended.pop(guest, None)
+
+
+def weight_of(finding: Finding, severity: Severity) -> float:
+    """Bad evidence that a finding is: its severity's, as far as it is believed."""
+    return WEIGHTS[severity] * finding.confidence
+
+
+def _ceiling(behaviour: Behaviour, severity: Severity, finding: Finding) -> float:
+    """A severity's ceiling, lifted as far as the finding is doubted."""
+    return 1.0 - finding.confidence * (1.0 - ceiling_of(behaviour, severity))
 
 
 def ceiling_of(behaviour: Behaviour, severity: Severity) -> float:

@@ -115,6 +115,7 @@ def open_finding(entry: OpenFinding, now: float) -> Plain:
             name: number(fact) if isinstance(fact, float) else fact
             for name, fact in finding.facts.items()
         },
+        "confidence": finding.confidence,
         "severity": entry.severity.value,
         "ceiling": entry.ceiling,
         "opened": entry.opened,
@@ -136,6 +137,8 @@ def as_open_finding(plain: Mapping[str, Any], guest: GuestId, now: float) -> Ope
             key=str(plain["key"]),
             holds=as_number(plain["holds"]),
             facts=dict(plain["facts"]),
+            # none was kept before findings could be doubted
+            confidence=as_number(plain.get("confidence", 1.0)),
         ),
         severity=Severity(plain["severity"]),
         ceiling=as_number(plain["ceiling"]),

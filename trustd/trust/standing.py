@@ -3,7 +3,8 @@
 Good evidence grows with the time a guest was watched and fades in silence. Bad
 evidence of the learned lane is latched when it crosses its threshold and fades
 more slowly each time it happens again; bad evidence of findings adds up to a
-bound. Open findings hold trust under a ceiling.
+bound. It fades while the guest is measured, and only then: whoever hides is not
+forgiven meanwhile. Open findings hold trust under a ceiling.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ NEVER = 400 * 86400.0
 """Seconds after which trust that is not back counts as lost."""
 NEWCOMER = 3.0
 """Good evidence that a newcomer's crossing is weighed against at least."""
+TINY = 1e-12
 COLUMNS = {
     "age": Column("guest", dtype="f8"),
     "good": Column("family", dtype="f8"),
@@ -91,23 +93,45 @@ def latch(table: Table, settings: Settings, clock: float) -> Array:
     return np.asarray(crossed)
 
 
-def advance(table: Table, covered: Array, seconds: float, settings: Settings) -> None:
+def advance(table: Table, covered: Array, measured: Array, passed: float, full: float) -> None:
     """Let time pass over the evidence.
 
     Args:
         covered: share of each family's features that were measured, (guests, families).
+        measured: seconds for which each guest was measured, shape (guests,); 0 for none.
+        passed: seconds since the last step.
+        full: good evidence of a guest of long standing.
     """
-    full = settings.good * covered
-    good = table["good"]
-    grown = 1.0 - np.exp2(-seconds / table["behaviour.warmup"])[:, None]
-    faded = 1.0 - np.exp2(-seconds / table["behaviour.good"])[:, None]
-    good += (full - good) * np.where(good < full, grown, faded)
-    kept = np.exp2(-seconds / bad_half_life(table))[:, None]
+    target, good = full * covered, table["good"]
+    grown = 1.0 - np.exp2(-measured / table["behaviour.warmup"])
+    faded = 1.0 - _kept(table, passed)
+    good += (target - good) * np.where(good < target, grown[:, None], faded[:, None])
+    kept = np.exp2(-measured / bad_half_life(table))[:, None]
     for name in ("bad", "latch", "agreed", "blame"):
         table[name][:] *= kept
     np.maximum(table["bad"], table["floor"], out=table["bad"])
-    table["repeats"][:] *= np.exp2(-seconds / table["behaviour.bad"])
-    table["age"][:] += np.where(covered.any(axis=1), seconds, 0.0)
+    table["repeats"][:] *= np.exp2(-measured / table["behaviour.bad"])
+    table["age"][:] += measured
+
+
+def unwatched(table: Table, seconds: float | Array) -> None:
+    """Let time pass in which nobody looked: good evidence fades, bad stays.
+
+    Args:
+        seconds: of all guests, or of each, shape (guests,).
+    """
+    table["good"][:] *= _kept(table, seconds)[:, None]
+
+
+def _kept(table: Table, seconds: float | Array) -> Array:
+    """What silence leaves of good evidence, shape (guests,).
+
+    Not less than there is bad: silence takes a guest down to a stranger's trust, not
+    below, and one that is below it neither down nor up.
+    """
+    good, bad = table["good"].sum(axis=1), table["bad"].sum(axis=1)
+    least = np.minimum(bad / np.maximum(good, TINY), 1.0)
+    return np.asarray(np.maximum(np.exp2(-seconds / table["behaviour.good"]), least))
 
 
 def weigh(table: Table) -> Evidence:
