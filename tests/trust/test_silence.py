@@ -57,15 +57,18 @@ def test_watched_time_forgives(known: Known) -> None:
 
 
 def test_a_repeated_offender_is_remembered_over_a_silence(known: Known) -> None:
-    """Repetitions are forgotten in watched time only: the next offence is no first one."""
+    """Repetitions, and what was found, are forgotten in watched time only."""
     engine, fleet = known
     for number in range(3):
         values, at = fleet.tick()
         engine.step(values, at=at, seconds=TICK, findings=[crash(BAD, at, f"kind-{number}")])
     repeats = engine._roster.table["repeats"]
-    before = float(repeats[BAD])
+    bad = engine._roster.table["bad"]
+    before, held = float(repeats[BAD]), bad[BAD].copy()
     absent(engine, fleet, 30)
     assert float(repeats[BAD]) == pytest.approx(before)
+    assert held.max() > 0
+    assert bad[BAD] == pytest.approx(held)
 
 
 def test_silence_takes_nobody_below_a_stranger(known: Known) -> None:
