@@ -57,7 +57,7 @@ def test_an_act_is_shown_with_its_author(daemon):
     assert (first["document"]["before"], first["document"]["after"]) == ({}, {"owner": "alice"})
     assert second["document"]["before"] == {"owner": "alice"}
     assert second["document"]["uid"] == os.getuid()
-    assert second["id"] == first["id"] + 1
+    assert second["id"] > first["id"]
     shown = daemon.trustctl("audit", "show", "-o", "table")
     assert "label" in shown.stdout
     assert "bob" in shown.stdout
@@ -69,26 +69,31 @@ def test_a_sound_trail_verifies_here_and_elsewhere(daemon, anchors, tmp_path):
     daemon.stop()
     daemon.start()
     label(daemon, "owner=bob", "due=1e-7", "note=ünïcode")
-    daemon.stop()
-    daemon.start()
     code, here = verdict(daemon)
     assert (code, here["sound"], here["faults"]) == (0, True, [])
-    assert here["anchors"] == len(anchors.read_text().splitlines()) >= 2
+    assert 1 <= here["anchors"] <= len(anchors.read_text().splitlines())
     trail = tmp_path / "trail.jsonl"
     trail.write_text(daemon.trustctl("audit", "export").stdout)
+    last = json.loads(trail.read_text().splitlines()[-1])["id"]
+    early = [line for line in anchors.read_text().splitlines() if json.loads(line)["id"] <= last]
     daemon.stop()
-    code, there = verdict(daemon, trail, "--anchors", anchors)
-    assert (code, there) == (0, here)
+    heads = tmp_path / "kept"
+    heads.write_text("\n".join(early))
+    code, there = verdict(daemon, trail, "--anchors", heads)
+    assert (code, there["sound"], there["last"]) == (0, True, last)
+    assert there["anchors"] == len(early) >= here["anchors"]
 
 
 def test_a_changed_record_fails_the_check(daemon):
     """The exit code is 3, and the place is told."""
     label(daemon, "owner=alice", "owner=bob", "owner=carol")
     daemon.stop()
-    tampered(daemon, "UPDATE transition SET document = '{}' WHERE id = 2")
+    for place in (1, 4):
+        tampered(daemon, f"UPDATE transition SET document = '{{}}' WHERE id = {place}")  # noqa: S608 - a constant
     daemon.start()
     code, told = verdict(daemon)
-    assert (code, told["sound"], places(told)) == (3, False, [2])
+    assert (code, told["sound"]) == (3, False)
+    assert {1, 4} <= set(places(told))
 
 
 def test_a_cut_trail_fails_the_check_by_its_anchors(daemon):
@@ -99,7 +104,7 @@ def test_a_cut_trail_fails_the_check_by_its_anchors(daemon):
     daemon.start()
     code, told = verdict(daemon)
     assert code == 3
-    assert 2 in places(told)
+    assert any("anchor of" in each["what"] for each in told["faults"])
 
 
 def test_anchors_of_another_key_prove_nothing(daemon, anchors, tmp_path):
@@ -124,7 +129,7 @@ def test_csv_is_no_formula(daemon, tmp_path):
     done = daemon.trustctl("audit", "export", "--format", "csv")
     head, *rows = list(csv.reader(done.stdout.splitlines()))
     assert head == ["id", "at", "guest", "name", "kind", "document", "hash"]
-    assert rows[-1][3] == "'=cmd()"
+    assert [row[3] for row in rows if row[0] == "1000"] == ["'=cmd()"]
 
 
 def test_only_good_questions_over_the_socket(daemon):

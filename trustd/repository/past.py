@@ -90,10 +90,17 @@ class Past:
         return {entry.guest: entry for entry in self._latest(SEEN, "guest", at)}
 
     def objects(self, at: float) -> Mapping[ObjectRef, Mapping[str, str]]:
-        """The labels that every object had."""
+        """The labels that every object had.
+
+        A record that somebody tampered with tells nothing; the audit trail names it.
+        """
         key = "json_extract(document, '$.type', '$.id')"
         found = (entry.document for entry in self._latest(OBJECT, key, at))
-        return {ObjectRef(each["type"], each["id"]): each["labels"] for each in found}
+        return {
+            ObjectRef(each["type"], each["id"]): each["labels"]
+            for each in found
+            if each.keys() >= {"type", "id", "labels"}
+        }
 
     def bound(self, kind: str, subject: str, at: float) -> Bound:
         """What a subject was bound to by history walls."""
