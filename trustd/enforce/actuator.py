@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import libvirt
 
@@ -78,3 +78,39 @@ class Actuator(Protocol):
         Raises:
             Refused: it was taken without effect.
         """
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A lever whose change outlives the run of the guest.
+
+    Attributes:
+        lasting: always true.
+    """
+
+    lasting: bool
+
+
+@runtime_checkable
+class Removing(Protocol):
+    """A lever that takes devices away, also from under the other levers.
+
+    What it asked for cannot be taken back and may come about much later, and while it
+    has not come about the other levers go on changing the device.
+
+    Attributes:
+        removing: always true.
+    """
+
+    removing: bool
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """A lever that needs longer than the settings allow the others.
+
+    Attributes:
+        deadline: seconds after which one action of it is given up.
+    """
+
+    deadline: float

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from trustd.enforce.meanwhile import meanwhile
+from trustd.enforce.needless import without_needless
 from trustd.enforce.remedies import remedy
 from trustd.enforce.translate import Measure, translated
 from trustd.model import Access, Action, EffectivePermissions, Guest
@@ -31,11 +33,13 @@ def plan(
         *_of_permissions(guest, permissions, levers),
         *_of_measures(guest, permissions.band, measures),
     ]
+    wanted += [held for action in wanted for held in meanwhile(guest, action, levers)]
     merged: dict[tuple[str, str], Action] = {}
     for action in wanted:
         place = (action.lever, action.device)
         merged[place] = _merged(merged[place], action) if place in merged else action
-    return tuple(merged[place] for place in sorted(merged))
+    needed = without_needless(merged)
+    return tuple(sorted(needed, key=lambda each: (each.lever, each.device)))
 
 
 def _of_permissions(

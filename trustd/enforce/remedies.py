@@ -15,6 +15,14 @@ def _every(_guest: Guest, _device: str) -> bool:
     return True
 
 
+def _gated(guest: Guest, device: str) -> bool:
+    return any(disk.gate for disk in guest.disks if disk.target == device)
+
+
+def _filterable(guest: Guest, device: str) -> bool:
+    return all(nic.filterable for nic in guest.nics if nic.mac == device)
+
+
 @dataclass(frozen=True, slots=True)
 class Remedy:
     """One way to make a permission untrue.
@@ -34,9 +42,11 @@ class Remedy:
 
 
 _DOWN = {"link": "down"}
+_GONE = {"attached": False}
 
 REMEDIES: Mapping[tuple[str, str], tuple[Remedy, ...]] = {
     ("volume", "write"): (
+        Remedy("disk-gate", {"deny_write": True}, fits=_gated),
         Remedy(
             "disk-throttle",
             {"write_bytes_sec": _FLOOR_BYTES, "write_iops_sec": _FLOOR_IOPS},
@@ -44,19 +54,27 @@ REMEDIES: Mapping[tuple[str, str], tuple[Remedy, ...]] = {
         ),
     ),
     ("volume", "read"): (
+        Remedy("disk-gate", {"deny_read": True}, fits=_gated),
         Remedy(
             "disk-throttle",
             {"read_bytes_sec": _FLOOR_BYTES, "read_iops_sec": _FLOOR_IOPS},
             "disk-gate (a floor rate remains)",
         ),
     ),
-    ("network", "send"): (Remedy("nic-link", _DOWN, "nic-filter (receiving ends too)"),),
-    ("network", "receive"): (Remedy("nic-link", _DOWN, "nic-filter (sending ends too)"),),
+    ("network", "send"): (
+        Remedy("nic-filter", {"deny_send": True}, fits=_filterable),
+        Remedy("nic-link", _DOWN, "nic-filter (receiving ends too)"),
+    ),
+    ("network", "receive"): (
+        Remedy("nic-filter", {"deny_receive": True}, fits=_filterable),
+        Remedy("nic-link", _DOWN, "nic-filter (sending ends too)"),
+    ),
     ("network", "connect"): (Remedy("nic-link", _DOWN),),
     ("network", "attach"): (
+        Remedy("unplug", _GONE),
         Remedy("nic-link", _DOWN, "unplug (the interface stays, without a carrier)"),
     ),
-    ("device", "attach"): (Remedy("unplug", {}),),
+    ("device", "attach"): (Remedy("unplug", _GONE),),
 }
 """By type of object and lost action.
 

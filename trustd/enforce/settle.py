@@ -76,7 +76,8 @@ class Settler:
         try:
             # a device that comes back is narrowed before anything of it is given back
             give_back(returning=True)
-            for action in desired.actions:
+            # what takes long keeps nothing else waiting
+            for action in sorted(desired.actions, key=lambda each: self._deadline(each.lever)):
                 if error := self._lacks(action.lever, missing):
                     outcomes.append(Outcome(action, OutcomeStatus.REFUSED, at, error=error))
                 elif enforced:
@@ -114,6 +115,11 @@ class Settler:
         why = missing.get(lever)
         return f"this host cannot pull {lever}: {why}" if why else ""
 
+    def _deadline(self, lever: str) -> float:
+        """Seconds after which an action of this lever is given up."""
+        found = self._actuators.get(lever)
+        return found.deadline if isinstance(found, Slow) else self._settings.deadline
+
     def _do(
         self,
         action: Action,
@@ -123,9 +129,7 @@ class Settler:
         waiting: list[float],
     ) -> None:
         """Do one thing to one device and note what became of it."""
-        began = self._clock()
-        lever = self._actuators.get(action.lever)
-        deadline = lever.deadline if isinstance(lever, Slow) else self._settings.deadline
+        began, deadline = self._clock(), self._deadline(action.lever)
 
         def note(
             status: OutcomeStatus, prior: Setting, foreign: str = "", *, error: str = ""

@@ -34,6 +34,18 @@ def translated(guest: Guest, measure: Measure) -> Translated:
     return _TRANSLATIONS.get(str(measure["do"]), _unknown)(guest, measure)
 
 
+_THROTTLE = "disk-throttle"
+
+
+def lever_of(measure: str) -> str:
+    """The lever that carries out a measure.
+
+    >>> lever_of("throttle"), lever_of("pause")
+    ('disk-throttle', 'pause')
+    """
+    return _THROTTLE if measure == "throttle" else measure
+
+
 def _throttle(guest: Guest, measure: Measure) -> Translated:
     setting = {
         f"{among}_{unit}_sec": max(1, int(float(str(value))))
@@ -45,9 +57,7 @@ def _throttle(guest: Guest, measure: Measure) -> Translated:
         )
         if (value := measure.get(name)) is not None
     }
-    return Translated(
-        "disk-throttle", [disk.target for disk in guest.disks if disk.identity], setting
-    )
+    return Translated(_THROTTLE, [disk.target for disk in guest.disks if disk.identity], setting)
 
 
 def _cpu(_: Guest, measure: Measure) -> Translated:
@@ -56,6 +66,54 @@ def _cpu(_: Guest, measure: Measure) -> Translated:
 
 def _link(guest: Guest, _: Measure) -> Translated:
     return Translated("nic-link", [nic.mac for nic in guest.nics], _DOWN)
+
+
+def _unplug(guest: Guest, measure: Measure) -> Translated:
+    devices = {
+        "volume": [disk.target for disk in guest.disks if disk.identity],
+        "network": [nic.mac for nic in guest.nics],
+        "device": [device.identity for device in guest.host_devices],
+    }[str(measure["type"])]
+    setting = {"attached": False} | ({"or_pause": True} if measure.get("or_pause") else {})
+    return Translated("unplug", devices, setting)
+
+
+def _gate(guest: Guest, measure: Measure) -> Translated:
+    what = ("read", "write") if measure["deny"] == "all" else (str(measure["deny"]),)
+    # one that is not behind a gate is asked for too, and comes back as not done
+    return Translated(
+        "disk-gate",
+        [disk.target for disk in guest.disks if disk.identity],
+        {f"deny_{each}": True for each in what},
+    )
+
+
+def _pause(_: Guest, __: Measure) -> Translated:
+    return Translated("pause", [""], {"paused": True})
+
+
+def _bandwidth(guest: Guest, measure: Measure) -> Translated:
+    setting = {
+        f"{way}_bytes_sec": max(1, int(float(str(value))))
+        for way in ("receive", "send")
+        if (value := measure.get(way)) is not None
+    }
+    return Translated("nic-bandwidth", [nic.mac for nic in guest.nics], setting)
+
+
+def _filter(guest: Guest, measure: Measure) -> Translated:
+    return Translated(
+        "nic-filter", [nic.mac for nic in guest.nics], {"filter": str(measure["filter"])}
+    )
+
+
+def _isolation(guest: Guest, _: Measure) -> Translated:
+    return Translated("isolate-port", [nic.mac for nic in guest.nics], {"isolated": "yes"})
+
+
+def _quarantine(guest: Guest, measure: Measure) -> Translated:
+    network = {"network": str(measure["network"])}
+    return Translated("quarantine", [nic.mac for nic in guest.nics], network)
 
 
 def _unknown(_: Guest, measure: Measure) -> Translated:
@@ -70,5 +128,12 @@ def _unknown(_: Guest, measure: Measure) -> Translated:
 _TRANSLATIONS: Mapping[str, Callable[[Guest, Measure], Translated]] = {
     "throttle": _throttle,
     "cpu-quota": _cpu,
+    "disk-gate": _gate,
+    "isolate-port": _isolation,
+    "nic-bandwidth": _bandwidth,
+    "nic-filter": _filter,
     "nic-link": _link,
+    "quarantine": _quarantine,
+    "unplug": _unplug,
+    "pause": _pause,
 }
