@@ -1,0 +1,201 @@
+"""Backup and restore: whole, checked, private, and nothing is ever lost by them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+
+import pytest
+
+from trustd.errors import StoreError
+from trustd.model import GuestId, Intent
+from trustd.repository import Audit, Database, Entry, Filter, IntentLedger, Journal
+from trustd.repository.backup import back_up, inspect, restore
+from trustd.repository.migrations import MIGRATIONS
+
+GUEST = GuestId("5ad9b6d1-0f33-4c6c-8a2c-6a1d2f1f3a55")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "trustd.db"
+
+
+@pytest.fixture
+def database(path):
+    made = Database(path)
+    journal(made, 20)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def copy(path, tmp_path):
+    """A backup of twenty records; the repository is closed after another five."""
+    database, target = Database(path), tmp_path / "copy.db"
+    journal(database, 20)
+    back_up(database.path, target)
+    journal(database, 5)
+    database.close()
+    return target
+
+
+def journal(database, count):
+    entries = [Entry(1000.0 + number, GUEST, "web-1", "label", {}) for number in range(count)]
+    Journal(database).append(entries).result(5)
+
+
+def intent(device, at=1.0):
+    return Intent(GUEST, "disk-throttle", device, "run", {"write_bytes_sec": 7}, ({},), at)
+
+
+def reopened(path):
+    database = Database(path)
+    try:
+        return Audit(database).verify(), IntentLedger(database).intents()
+    finally:
+        database.close()
+
+
+def test_a_backup_of_a_repository_in_use_is_whole(database, tmp_path):
+    """While others write, the copy is one moment: sound, its trail unbroken, private."""
+    end = threading.Event()
+    started = threading.Event()
+
+    def write():
+        while not end.is_set():
+            journal(database, 3)
+            started.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert started.wait(20)
+        target = tmp_path / "copy.db"
+        made = back_up(database.path, target)
+    finally:
+        end.set()
+        writer.join()
+    assert made.records >= 20
+    assert made.records < Audit(database).verify().records + 1
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert inspect(target).head == made.head
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["copy.db", "state"]
+
+
+def test_a_backup_replaces_nothing_unless_forced(database, tmp_path):
+    """A file that is there stays as it is; with force it is replaced by a good copy."""
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    with pytest.raises(StoreError, match="there is such a file"):
+        back_up(database.path, target)
+    assert target.read_text() == "precious"
+    back_up(database.path, target, force=True)
+    assert inspect(target).records == 20
+
+
+def test_a_backup_that_is_not_sound_is_none(database, tmp_path):
+    """A trail that was tampered with is told when it is copied, and the old copy stays."""
+    target = tmp_path / "copy.db"
+    back_up(database.path, target)
+    before = target.read_bytes()
+    with sqlite3.connect(database.path) as connection:
+        connection.execute("UPDATE transition SET document = '{\"x\":1}' WHERE id = 7")
+    with pytest.raises(StoreError, match="record 7"):
+        back_up(database.path, target, force=True)
+    assert target.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["copy.db", "state"]
+
+
+def test_what_is_no_repository_is_refused(tmp_path):
+    """A missing file, another file and another database: named, and nothing is made."""
+    other = tmp_path / "other.db"
+    with pytest.raises(StoreError, match="unable to open"):
+        inspect(other)
+    assert not other.exists()
+    other.write_text("no database at all, but long enough to be looked at" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        inspect(other)
+    other.unlink()
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE x (y)")
+    with pytest.raises(StoreError, match="schema 0"):
+        inspect(other)
+
+
+def test_going_back_keeps_what_was_there(path, copy):
+    """After a restore the copy is in use, with a record of it, and the other one lies beside."""
+    done = restore(copy, path, user=os.getuid())
+    verdict, _ = reopened(path)
+    assert (verdict.records, verdict.faults) == (21, ())
+    database = Database(path)
+    try:
+        (told,) = Audit(database).last(Filter(kind="restored"))
+        assert f'"uid":{os.getuid()}' in told.document
+    finally:
+        database.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert inspect(done.aside).records == 25
+    assert inspect(copy).records == 20, "the copy can be used again"
+
+
+def test_what_is_in_force_can_still_be_undone(path, copy):
+    """Devices that were narrowed since the backup keep their prior states."""
+    database = Database(path)
+    IntentLedger(database).record(intent("vda"))
+    database.close()
+    assert restore(copy, path, user=0).intents == 1
+    _, intents = reopened(path)
+    assert [(each.device, each.prior) for each in intents] == [("vda", {"write_bytes_sec": 7})]
+
+
+def test_a_damaged_repository_is_kept_aside(path, copy):
+    """Restoring over a file that cannot be read keeps it too, and what the copy says is taken."""
+    path.write_bytes(b"ruined" * 1000)
+    done = restore(copy, path, user=0)
+    assert done.aside.read_bytes() == b"ruined" * 1000
+    verdict, _ = reopened(path)
+    assert verdict.faults == ()
+
+
+def test_nobody_restores_under_a_running_daemon(database, tmp_path):
+    """While a daemon has the repository open, restoring is refused and changes nothing."""
+    target = tmp_path / "copy.db"
+    back_up(database.path, target)
+    with pytest.raises(StoreError, match="another trustd"):
+        restore(target, database.path, user=0)
+    journal(database, 1)
+    assert Audit(database).verify().records == 21
+
+
+def test_a_bad_copy_is_not_restored(path, copy):
+    """A copy with a broken trail, or a newer schema, leaves everything as it was."""
+    before = path.read_bytes()
+    for statement, what in (
+        ("DELETE FROM transition WHERE id = 3", "record 3 is missing"),
+        (f"PRAGMA user_version = {len(MIGRATIONS) + 1}", "schema"),
+    ):
+        bad = copy.with_name("bad.db")
+        bad.write_bytes(copy.read_bytes())
+        with sqlite3.connect(bad) as connection:
+            connection.execute(statement)
+        connection.close()
+        with pytest.raises(StoreError, match=what):
+            restore(bad, path, user=0)
+        assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir() if "before" in each.name] == []
+
+
+def test_a_copy_of_an_older_trustd_is_brought_up_to_date(path, tmp_path):
+    """An older schema is migrated on the way, and the copy itself stays old."""
+    old = tmp_path / "old.db"
+    with sqlite3.connect(old) as connection:
+        connection.executescript(f"{MIGRATIONS[0]};{MIGRATIONS[1]};PRAGMA user_version = 2")
+    connection.close()
+    path.parent.mkdir(mode=0o700)
+    restore(old, path, user=0)
+    verdict, _ = reopened(path)
+    assert (verdict.records, verdict.faults) == (1, ())
+    assert inspect(old).schema == 2

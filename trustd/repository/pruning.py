@@ -1,0 +1,144 @@
+"""Dropping what was kept long enough, a little at a time.
+
+Each function works within a transaction that is open and drops some of the oldest, so that
+nobody waits for the writer long. They return how many rows they dropped.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import takewhile
+
+import orjson
+
+from trustd.model import GuestId
+from trustd.repository.journal import Entry, journalled, start_of
+from trustd.repository.past import BAND, OBJECT, RUN, SEEN
+from trustd.repository.trail import Record
+
+PRUNED = "pruned"
+"""The kind of the record that tells of records that are gone."""
+_STANDING = (SEEN, BAND, OBJECT, RUN)
+"""Of these kinds the last record says how it is until the next one."""
+_COLUMNS = "id, at, guest, name, kind, document, hash"
+
+
+def prune_trail(connection: sqlite3.Connection, before: float, now: float, most: int) -> int:
+    """Drop the oldest records of the audit trail, and record that.
+
+    Only from the trail's beginning, up to the first record that is not old. What a dropped
+    record said and still holds is written again at the end, with the time that it had.
+
+    Args:
+        before: epoch seconds; a record from then on is kept.
+        now: epoch seconds, of the record that tells of it.
+        most: records at most.
+    """
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM transition ORDER BY id LIMIT ?",  # noqa: S608 - a constant
+        (most,),
+    )
+    old = list(takewhile(lambda each: each.at < before, map(Record._make, found)))
+    if not old:
+        return 0
+    last = old[-1]
+    carried = _standing(connection, old, before)
+    connection.execute("DELETE FROM transition WHERE id <= ?", (last.id,))
+    start = start_of(connection)
+    if last.id >= start.first:  # else it is from before records were linked
+        connection.execute("UPDATE trail SET first = ?, before = ?", (last.id + 1, last.hash))
+    document = {
+        "first": old[0].id,
+        "last": last.id,
+        "since": old[0].at,
+        "until": last.at,
+        "hash": last.hash.hex(),
+        "carried": len(carried),
+        "by": "trustd",
+    }
+    # in this order: what is carried is older than this record, and is not dropped before it
+    journalled(connection, (Entry(now, GuestId(""), "", PRUNED, document), *carried))
+    return len(old)
+
+
+def prune_decisions(connection: sqlite3.Connection, before: float, most: int) -> int:
+    """Drop the oldest decisions that were given before a time, in epoch seconds."""
+    return connection.execute(
+        "DELETE FROM decision WHERE id IN (SELECT id FROM decision ORDER BY id LIMIT ?) AND at < ?",
+        (most, before),
+    ).rowcount
+
+
+def prune_history(
+    connection: sqlite3.Connection, tier: int, before: float, most: int, *, rolled: bool
+) -> int:
+    """Drop the oldest chunks of a tier that end before a time, in epoch seconds.
+
+    Args:
+        rolled: whether only those that the next tier has too.
+    """
+    return connection.execute(
+        "DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE tier = ? AND last < ?"
+        " AND rolled >= ? ORDER BY last LIMIT ?)",
+        (tier, before, rolled, most),
+    ).rowcount
+
+
+def prune_guests(connection: sqlite3.Connection, before: float, most: int) -> int:
+    """Forget guests that were not seen since a time, in epoch seconds.
+
+    One that something is still in force on, or that operators ordered something of, is
+    kept; so are labels, walls that bind it, and the audit trail.
+    """
+    rows = connection.execute(
+        "SELECT guest FROM guest WHERE heard < ? AND guest NOT IN (SELECT guest FROM intent)"
+        " AND guest NOT IN (SELECT guest FROM operator_order)"
+        " AND guest NOT IN (SELECT guest FROM alias WHERE last >= ?) LIMIT ?",
+        (before, before, most),
+    ).fetchall()
+    gone = orjson.dumps([guest for (guest,) in rows]).decode()
+    for table, column in (
+        ("guest", "guest"),
+        ("history", "guest"),
+        ("errand", "guest"),
+        ("alias", "guest"),
+        ("kin", "heir"),
+    ):
+        connection.execute(
+            f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608 - constants
+            (gone,),
+        )
+    return len(rows)
+
+
+def used(connection: sqlite3.Connection) -> int:
+    """Bytes of the file that hold something."""
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    return int(size * (pages - free))
+
+
+def _standing(connection: sqlite3.Connection, old: Sequence[Record], before: float) -> list[Entry]:
+    """The last record of each kind about each thing, where no later one was old too."""
+    last = {_about(each): each for each in old if each.kind in _STANDING}
+    later = connection.execute(
+        f"SELECT {_COLUMNS} FROM transition WHERE id > ? AND at < ? AND kind IN (?, ?, ?, ?)",  # noqa: S608 - a constant
+        (old[-1].id, before, *_STANDING),
+    )
+    for row in later:
+        last.pop(_about(Record(*row)), None)
+    return [
+        Entry(each.at, GuestId(each.guest), each.name, each.kind, document)
+        for each in last.values()
+        if (document := orjson.loads(each.document)).get("state") != "gone"
+    ]
+
+
+def _about(record: Record) -> tuple[str, str, str]:
+    """What a record tells of: a later one with the same says how it is now."""
+    if record.kind == OBJECT:
+        document = orjson.loads(record.document)
+        return OBJECT, str(document["type"]), str(document["id"])
+    return record.kind, record.guest, ""
