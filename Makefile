@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test unit check format bench bench-decide bench-enforce bench-scoring conformance docs \
+.PHONY: help demo test unit check format bench bench-decide bench-enforce bench-repository bench-scoring conformance docs \
   lock clean
 
 help: ## Say what there is
@@ -47,6 +47,10 @@ bench-decide: ## Measure decisions beside peers
 bench-enforce: ## Measure every lever on real guests (root)
 	@tools/setup.sh bench
 	$(PYTHON) -m bench.enforce
+
+bench-repository: ## Measure a month of history for 200 guests (half an hour)
+	@tools/setup.sh bench
+	$(PYTHON) -m bench.repository
 
 bench-scoring: ## Measure the scoring engine on real telemetry: DATA=folder (an hour)
 	@tools/setup.sh bench

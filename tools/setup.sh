@@ -16,9 +16,10 @@ lab_packages="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils n
   ebtables socat util-linux kmod dbus-daemon polkitd"
 case $target in
 demo) packages="$build_packages $lab_packages" locks="run" ;;
-test) packages="$build_packages $lab_packages prometheus systemd nginx-light" locks="run dev" ;;
+test) packages="$build_packages $lab_packages prometheus prometheus-alertmanager systemd
+  nginx-light" locks="run dev" ;;
 bench) packages="$build_packages $lab_packages prometheus" locks="run dev bench" ;;
-check) packages="$build_packages prometheus systemd nginx-light" locks="run dev" ;;
+check) packages="$build_packages prometheus prometheus-alertmanager systemd nginx-light" locks="run dev" ;;
 docs) packages="$build_packages" locks="run dev" ;;
 *) echo "tools/setup.sh: unknown target '$target'" >&2 && exit 2 ;;
 esac

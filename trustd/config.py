@@ -9,11 +9,13 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from trustd.documents import Document, Keys, Seconds, Strict, did_you_mean, validate
+from trustd.documents import Bytes, Document, Keys, Seconds, Strict, did_you_mean, validate
 from trustd.errors import ConfigError, Problem
+from trustd.model import Severity
 
 DEFAULT_PATH = Path("/etc/trustd/trustd.yaml")
 PREFIX = "TRUSTD_"
@@ -132,12 +134,14 @@ class LogSettings(Strict):
 
 
 class Dialect(StrEnum):
-    """A way in which other services ask for decisions."""
+    """A way in which other services speak to trustd."""
 
     AUTHZEN = "authzen"
     OPA = "opa"
     OSLO = "oslo"
     SUBREQUEST = "subrequest"
+    EVIDENCE = "evidence"
+    """Not a question: in it a service reports how guests behave."""
 
 
 class CallerSettings(Strict):
@@ -146,7 +150,7 @@ class CallerSettings(Strict):
     Args:
         user, group: who it is on the unix socket, on the kernel's word.
         token: hex sha256 of the token that it shows.
-        dialects: in which it may ask.
+        dialects: in which it may ask, or report.
         subject: the type of its subjects, in dialects that do not say.
         subjects: types of subject for which it may bring properties, where the
             policy accepts them too.
@@ -195,9 +199,147 @@ class AdministrationSettings(Strict):
 
     Args:
         group: its members may; None for nobody else.
+        longest_order: seconds for which an override, a protection or a pause may be
+            given at most.
     """
 
     group: Group | None = None
+    longest_order: Annotated[Seconds, Field(ge=60, le=366 * 86400)] = 30 * 86400.0
+
+
+class AuditSettings(Strict):
+    """How the audit trail is made fit to be checked.
+
+    Args:
+        anchors: a file to which its signed head is added, best on a disk that this
+            host cannot rewrite; None for the log alone.
+        every: seconds between two anchors; one is made only where the trail moved.
+    """
+
+    anchors: AbsolutePath | None = None
+    every: Annotated[Seconds, Field(ge=1)] = 600.0
+
+
+def _program(command: tuple[str, ...]) -> tuple[str, ...]:
+    if not command or not Path(command[0]).is_absolute():
+        raise ValueError("must begin with the absolute path of a program")
+    return command
+
+
+HookName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Command = Annotated[tuple[str, ...], AfterValidator(_program)]
+
+
+class EvidenceSettings(Strict):
+    """Where captures of guests are kept, and how much.
+
+    Args:
+        directory: None is ``evidence`` in the state directory.
+        most: bytes that all captures together may take.
+        free: bytes that stay free on that disk.
+        each: captures that are kept of one guest.
+    """
+
+    directory: AbsolutePath | None = None
+    most: Bytes = 20.0 * 2**30
+    free: Bytes = 5.0 * 2**30
+    each: Annotated[int, Field(ge=1)] = 4
+
+
+LEAST_AUDIT = 183 * 86400.0
+"""Seconds for which audit and access records are kept, unless less is forced."""
+
+
+class StorageSettings(Strict):
+    """How long the history of guests is kept in which detail, and how much of it.
+
+    Args:
+        raw: seconds for which every tick is kept.
+        minutes, hours: seconds for which a point a minute and a point an hour are.
+        most: bytes that the repository may take; above it the oldest detail goes first.
+    """
+
+    raw: Annotated[Seconds, Field(ge=3600)] = 48 * 3600.0
+    minutes: Annotated[Seconds, Field(ge=86400)] = 14 * 86400.0
+    hours: Annotated[Seconds, Field(ge=86400)] = 400 * 86400.0
+    most: Annotated[Bytes, Field(ge=64 * 2**20)] = 10.0 * 2**30
+
+
+class RetentionSettings(Strict):
+    """How long records are kept.
+
+    Args:
+        audit: seconds for the audit trail and the decisions.
+        guests: seconds for what is known of a guest that is not seen any more.
+        force: whether ``audit`` may be less than half a year.
+    """
+
+    audit: Annotated[Seconds, Field(ge=86400)] = LEAST_AUDIT
+    guests: Annotated[Seconds, Field(ge=86400)] = 365 * 86400.0
+    force: bool = False
+
+
+class ReceiverKind(StrEnum):
+    """A way to tell somebody."""
+
+    ALERTMANAGER = "alertmanager"
+    WEBHOOK = "webhook"
+    COMMAND = "command"
+    JOURNALD = "journald"
+
+
+def _reachable(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    host = parts.hostname or ""
+    if parts.scheme not in {"https", "http"} or not host or port == 0 or not url.isascii():
+        raise ValueError("must be an https URL, or an http URL of this host")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("must hold no user and no fragment; a secret is put into a file")
+    if parts.scheme == "http" and host != "localhost":
+        try:
+            _loopback(host)
+        except ValueError:
+            raise ValueError("plain http is for loopback only: use https") from None
+    return url
+
+
+class ReceiverSettings(Strict):
+    """Somebody who is told.
+
+    Args:
+        url: of ``alertmanager`` and ``webhook``.
+        token: a file with a bearer token for it.
+        ca: a file of certificates that vouch for it, instead of the system's.
+        secret: a file with the key by which ``webhook`` signs.
+        command: of ``command``, a program and its arguments.
+        severity: the mildest that it is told.
+        timeout: seconds that telling may take.
+    """
+
+    name: HookName
+    kind: ReceiverKind
+    url: Annotated[str, AfterValidator(_reachable)] = ""
+    token: AbsolutePath | None = None
+    ca: AbsolutePath | None = None
+    secret: AbsolutePath | None = None
+    command: Command = ()
+    severity: Severity = Severity.MINOR
+    timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 5.0
+
+
+class NotifySettings(Strict):
+    """Who is told of what a person should hear of.
+
+    Args:
+        bands: a guest in one of them is worth a notice; none for the worse half.
+    """
+
+    bands: frozenset[str] = frozenset()
+    receivers: tuple[ReceiverSettings, ...] = ()
 
 
 class Settings(Strict):
@@ -212,6 +354,7 @@ class Settings(Strict):
         on_stop: whether narrowed guests stay so when the daemon stops.
         save: seconds between two saves of what was learned; what a guest did is
             saved at once.
+        hooks: commands that a policy may name, each a program and its arguments.
     """
 
     hypervisor: HypervisorSettings = HypervisorSettings()
@@ -224,6 +367,12 @@ class Settings(Strict):
     collectors: CollectorSettings = CollectorSettings()
     decisions: DecisionSettings = DecisionSettings()
     administration: AdministrationSettings = AdministrationSettings()
+    audit: AuditSettings = AuditSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    hooks: dict[HookName, Command] = Field(default_factory=dict)
+    storage: StorageSettings = StorageSettings()
+    retention: RetentionSettings = RetentionSettings()
+    notify: NotifySettings = NotifySettings()
     on_stop: OnStop = OnStop.KEEP
     save: Annotated[Seconds, Field(ge=1)] = 300.0
     log: LogSettings = LogSettings()
@@ -276,6 +425,16 @@ def _refer(settings: Settings, document: Document) -> Iterable[Problem]:
             f"must be shorter than the interval of {settings.interval:g} s",
             "else one silent guest costs every guest its tick",
         )
+    kept = settings.retention
+    if kept.audit < LEAST_AUDIT and not kept.force:
+        yield document.problem(
+            ("retention", "audit"),
+            "audit and access records are kept for 183 days at least",
+            "set retention.force where nothing obliges you to",
+        )
+    if Dialect.EVIDENCE in settings.decisions.open:
+        hint = "register every sender in decisions.callers"
+        yield document.problem(("decisions", "open"), "evidence is not taken from anybody", hint)
     names: set[str] = set()
     for index, caller in enumerate(settings.decisions.callers):
         keys: Keys = ("decisions", "callers", index)
@@ -288,6 +447,32 @@ def _refer(settings: Settings, document: Document) -> Iterable[Problem]:
         if "guest" in caller.subjects:
             hint = "label the guest on the host"
             yield document.problem((*keys, "subjects"), "nobody brings properties of guests", hint)
+    yield from _refer_receivers(settings.notify, document)
+
+
+_NEEDS = {
+    ReceiverKind.ALERTMANAGER: ("url", ("token", "ca")),
+    ReceiverKind.WEBHOOK: ("url", ("token", "ca", "secret")),
+    ReceiverKind.COMMAND: ("command", ()),
+    ReceiverKind.JOURNALD: ("", ()),
+}
+"""By kind: what must be said of it, and what may be."""
+
+
+def _refer_receivers(notify: NotifySettings, document: Document) -> Iterable[Problem]:
+    names: set[str] = set()
+    for index, receiver in enumerate(notify.receivers):
+        keys: Keys = ("notify", "receivers", index)
+        if receiver.name in names:
+            told = f'there are two receivers named "{receiver.name}"'
+            yield document.problem((*keys, "name"), told)
+        names.add(receiver.name)
+        needed, allowed = _NEEDS[receiver.kind]
+        if needed and not getattr(receiver, needed):
+            yield document.problem(keys, f"{receiver.kind} needs {needed}")
+        for name in ("url", "token", "ca", "secret", "command"):
+            if getattr(receiver, name) and name not in (needed, *allowed):
+                yield document.problem((*keys, name), f"{receiver.kind} takes no {name}")
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigError:

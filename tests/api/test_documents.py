@@ -200,7 +200,8 @@ async def test_readiness_gives_its_reasons(served: Served) -> None:
         assert all(check["ok"] or check["reason"] for check in document["checks"].values())
         return {name for name, check in document["checks"].items() if not check["ok"]}
 
-    assert await unready() == {"policy", "collection", "hypervisor", "store"}
+    every = {"policy", "collection", "hypervisor", "store", "enforcement"}
+    assert await unready() == every
     served.publish(fleet(assessed()))
     assert await unready() == set()
     served.clock.now += 31

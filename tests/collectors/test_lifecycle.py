@@ -4,8 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from collectors.lifecycle import STORM_SECONDS, STORM_STARTS, Lifecycle
-from trustd.model import Finding, GuestEvent, GuestId, Severity
+from collectors.lifecycle import (
+    MOST_REMEMBERED,
+    REVERT_SHOWS,
+    STORM_SECONDS,
+    STORM_STARTS,
+    Lifecycle,
+)
+from trustd.model import Finding, Guest, GuestEvent, GuestId, Severity
 
 GUEST, OTHER = GuestId("a"), GuestId("b")
 
@@ -129,3 +135,68 @@ def test_a_hostile_name_stays_data() -> None:
     """A name that looks like a template is printed as it is."""
     (found,) = notice(GuestEvent(GUEST, "{detail.__class__}", "reboot", 1.0))
     assert found.summary == "{detail.__class__} rebooted"
+
+
+def test_undefined_and_defined_under_the_same_uuid_is_a_finding() -> None:
+    """Also over several ticks; defining another guest, or the same one again, is none."""
+    listener = Lifecycle()
+    assert listener.notice([lifecycle("undefined", "removed")], {}) == ()
+    assert listener.notice([lifecycle("defined", "added", guest=OTHER)], {}) == ()
+    (found,) = listener.notice([lifecycle("defined", "added")], {})
+    assert (found.kind, found.severity) == ("redefined", Severity.MINOR)
+    assert listener.notice([lifecycle("defined", "added")], {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        ("saved", "restored-from-save"),
+        ("destroyed", "old-state-restored"),
+        ("shutdown", "old-state-restored"),
+        ("crashed", "old-state-restored"),
+    ],
+)
+def test_a_state_that_is_not_the_last_one_is_told_apart(how: str, kind: str) -> None:
+    """Restoring a guest from the state in which it stopped is the everyday, an older one is not."""
+    found = notice(lifecycle("stopped", how), lifecycle("started", "restored"))
+    assert found[-1].kind == kind
+
+
+def labelled(**labels: str) -> dict[GuestId, Guest]:
+    return {GUEST: Guest(GUEST, "web", labels=labels)}
+
+
+def test_labels_that_a_revert_changed_are_a_finding() -> None:
+    """The labels that the definition has after a revert are compared with those before, also when
+    they are read a few ticks later; those that somebody sets long after are his own."""
+    revert = lifecycle("started", "from-snapshot")
+    listener = Lifecycle()
+    listener.notice([], labelled(app="web", locked="yes"))
+    assert kinds(listener.notice([revert], labelled(app="web", locked="yes"))) == {REVERT}
+    (found,) = listener.notice([], labelled(app="web"))
+    assert (found.kind, found.severity) == ("labels-reverted", Severity.MAJOR)
+    assert "locked" in found.summary
+    assert "app" not in found.summary
+    assert listener.notice([], labelled(app="web")) == ()
+    assert kinds(listener.notice([revert], labelled(app="web"))) == {REVERT}
+    for _ in range(REVERT_SHOWS):
+        assert listener.notice([], labelled(app="web")) == ()
+    assert listener.notice([], labelled(app="db")) == ()
+
+
+REVERT = "snapshot-revert"
+
+
+def kinds(found: Sequence[Finding]) -> set[str]:
+    return {each.kind for each in found}
+
+
+def test_how_guests_went_is_remembered_within_bounds() -> None:
+    """The memory does not grow with guests that come and go."""
+    listener = Lifecycle()
+    for what, detail in (("stopped", "saved"), ("undefined", "removed")):
+        listener.notice(
+            [lifecycle(what, detail, guest=GuestId(str(n))) for n in range(MOST_REMEMBERED + 100)],
+            {},
+        )
+    assert len(listener._stopped) == len(listener._undefined) == MOST_REMEMBERED

@@ -114,18 +114,23 @@ class Serving:
 
 @contextmanager
 def serving(
-    directory: Path, world: World, settings: Mapping[str, Any], *, walls: type = WallHistory
+    directory: Path,
+    world: World,
+    settings: Mapping[str, Any],
+    *,
+    walls: type = WallHistory,
+    log: type = RulingLog,
 ) -> Iterator[Serving]:
     """Serve these decisions over a unix socket and TCP.
 
-    ``walls`` is the class of the store of bindings.
+    ``walls`` and ``log`` are the classes of the stores of bindings and of records.
     """
     given = DecisionSettings.model_validate(settings)
     database = Database(directory / "trustd.db")
-    log = RulingLog(database, given.keep)
+    rulings = log(database, given.keep)
     meters = Meters("1.2.3")
     recorder = Recorder(
-        log,
+        rulings,
         lambda dialect, reason, n: meters.decisions.labels(dialect, reason).inc(n),
         everything=given.record == "all",
     )
@@ -146,7 +151,7 @@ def serving(
             loop = asyncio.get_running_loop()
             labels = LabelStore(database)
             port = listening.tcp[1]
-            found.append(Serving(point, recorder, database, log, labels, path, port, loop))
+            found.append(Serving(point, recorder, database, rulings, labels, path, port, loop))
             ready.set()
             await stop[0].wait()
 

@@ -49,9 +49,9 @@ def daemon(tmp_path_factory):
         yield found
 
 
-def enforcer(daemon, tmp_path, token, content_type):
+def enforcer(daemon, tmp_path, token, content_type, path="check"):
     """The library's enforcer, with every rule sent to trustd."""
-    url = f"http://cinder:{token}@127.0.0.1:{daemon.port}/oslo/check"
+    url = f"http://cinder:{token}@127.0.0.1:{daemon.port}/oslo/{path}"
     rules = tmp_path / "policy.yaml"
     rules.write_text(f'"volume:get": "{url}"\n"volume:delete": "{url}"\n')
     conf = cfg.ConfigOpts()
@@ -77,3 +77,26 @@ def test_library_with_a_wrong_token_is_denied(daemon, tmp_path):
     """A wrong token is a denial to the library, not an error."""
     kind = "application/json"
     assert enforcer(daemon, tmp_path, "guess", kind).enforce("volume:get", TARGET, ADMIN) is False
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("path", ["%(project_id)s", "%(target.x)s/%(id)s", "check?for=%(name)s"])
+@pytest.mark.parametrize("name", ["plain", "a/b c?d=e#f", "../../opa/v1/data", "%41%2e", "\u00e9"])
+def test_addresses_may_be_templates(daemon, tmp_path, path, name):
+    """What a service writes of the target into the address changes no answer, and what a tenant
+    chose to be called turns no denial into a permit."""
+    kind = "application/x-www-form-urlencoded"
+    known = enforcer(daemon, tmp_path, TOKEN, kind, path)
+    target = TARGET | {"target.x": name, "name": name}
+    assert known.enforce("volume:delete", target, MEMBER) is False
+    assert known.enforce("volume:get", target, MEMBER) is (
+        "target.x" not in path or ".." not in name
+    )
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_template_without_its_value_is_closed(daemon, tmp_path):
+    """A target that lacks what the address asks for is no permit: the library raises."""
+    known = enforcer(daemon, tmp_path, TOKEN, "application/json", "%(tenant)s")
+    with pytest.raises(KeyError):
+        known.enforce("volume:get", TARGET, ADMIN)

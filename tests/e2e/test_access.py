@@ -66,8 +66,16 @@ def test_answers_follow_the_guests_band(host, trio, policy):
         assert daemon.trustctl("can-i", web.name, "read", target).startswith("yes\t")
         lost = daemon.guest(web.name)["access"][0]["lost"]
         assert "write" in lost
+        fallen = daemon.get("/v1/status")["at"]
         web.quiet()
         daemon.wait(lambda: ask(daemon, web.name, "write"), "writing is permitted", seconds=120)
+        options = ("--at", str(fallen), "-o", "json")
+        then = json.loads(daemon.trustctl("why", web.name, "write", target, *options, check=False))
+        assert (then["permit"], then["reason"]) == (False, told["reason"])
+        assert then["labels"] == told["labels"]
+        assert then["notes"]
+        assert then["recorded"]["permit"] is False
+        daemon.wait(lambda: "default" in daemon.trustctl("objects", "network"), "networks listed")
         daemon.stop()
 
 

@@ -200,7 +200,7 @@ def test_override_in_observe_mode_touches_nothing(host, trio, observing):
         assert made["effects"][0]["would"]
         assert not made["effects"][0]["applied"]
         now = daemon.wait_guest(
-            web.name, lambda now: done(now, "nic-link", "would-apply"), "would be narrowed"
+            web.name, lambda now: done(now, "nic-filter", "would-apply"), "would be narrowed"
         )
         assert now["band"] == "restricted"
         assert live_state(web) == before[web.name]

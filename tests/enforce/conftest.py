@@ -60,3 +60,16 @@ def subject(_pair: Guest) -> Guest:
     """A running guest with two disks and two processors; each test gives back what it takes."""
     _pair.quiet()
     return _pair
+
+
+@pytest.fixture(scope="module")
+def _neighbour(hypervisor: Hypervisor) -> Iterator[Guest]:
+    with hypervisor.guest(GuestSpec("neighbour")) as started:
+        yield started
+
+
+@pytest.fixture
+def neighbour(_neighbour: Guest) -> Guest:
+    """A second running guest, whom another one can reach."""
+    _neighbour.quiet()
+    return _neighbour

@@ -299,9 +299,9 @@ def test_an_action_for_which_there_is_no_lever_is_refused_aloud(
     subject: Guest, enforcer: Enforcer
 ) -> None:
     """Nothing that a policy asks for is left out in silence."""
-    told = reconciled(enforcer, subject, action(subject, "pause", {}))
+    told = reconciled(enforcer, subject, action(subject, "levitate", {}))
     assert statuses(told) == ["refused"]
-    assert "no lever pause" in told[0].error
+    assert "no lever levitate" in told[0].error
 
 
 def test_a_device_that_is_not_there_costs_the_others_nothing(

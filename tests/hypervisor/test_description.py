@@ -110,15 +110,25 @@ def test_readonly_kind_and_alias_of_a_disk():
             ),
             Nic("", "br0", "tap", link=False, alias="net0"),
         ),
-        ("<interface type='direct'><source dev='eth0' mode='vepa'/></interface>", Nic("", "eth0")),
-        ("<interface type='user'/>", Nic("", "user")),
+        (
+            "<interface type='direct'><source dev='eth0' mode='vepa'/></interface>",
+            Nic("", "eth0", filterable=False),
+        ),
+        ("<interface type='user'/>", Nic("", "user", filterable=False)),
+        (
+            (
+                "<interface type='bridge'><source bridge='ovs'/>"
+                "<virtualport type='openvswitch'/></interface>"
+            ),
+            Nic("", "ovs", filterable=False),
+        ),
         (
             (
                 "<interface type='hostdev'><mac address='02:00:00:00:00:01'/><source><address "
                 "type='pci' domain='0x0000' bus='0x3b' slot='0x10' function='0x2'/></source>"
                 "<target dev='ignored'/></interface>"
             ),
-            Nic("02:00:00:00:00:01", "pci:0000:3b:10.2"),
+            Nic("02:00:00:00:00:01", "pci:0000:3b:10.2", filterable=False),
         ),
     ],
 )
@@ -260,3 +270,42 @@ def test_no_text_makes_it_raise(text):
         guest = guest_from_xml(ID, "n", GuestState.RUNNING, xml)
         assert (guest.id, guest.name) == (ID, "n")
         assert guest.vcpus >= 1
+
+
+def test_what_only_one_guest_may_write_to_is_told():
+    """A disk that is shared, and what a disk is an overlay of, nearest first."""
+    layer = "<backingStore type='file'><source file='/{}'/>{}</backingStore>"
+    chain = layer.format("a", layer.format("b", "<backingStore/>"))
+    (disk,) = described(
+        f"<devices><disk type='file'><source file='/top'/><shareable/>{chain}</disk></devices>"
+    ).disks
+    assert disk.shared
+    assert disk.backing == ("/a", "/b")
+    (plain,) = described("<devices><disk type='file'><source file='/top'/></disk></devices>").disks
+    assert (plain.shared, plain.backing) == (False, ())
+
+
+def test_a_chain_of_images_is_bounded():
+    """However deep somebody stacks images, reading ends."""
+    chain = "<backingStore type='file'><source file='/x'/>" * 500 + "</backingStore>" * 500
+    (disk,) = described(f"<devices><disk type='file'>{chain}</disk></devices>").disks
+    assert len(disk.backing) == 64
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        ("<backend type='passthrough'><device path='/dev/tpm0'/></backend>", "/dev/tpm0"),
+        ("<backend type='emulator'><source type='dir' path='/tpm/a'/></backend>", "/tpm/a"),
+        ("<backend type='emulator' version='2.0'/>", ""),
+        ("", ""),
+    ],
+)
+def test_where_firmware_and_tpm_are_kept(backend, expected):
+    """The paths of the firmware's variables and of a TPM's state, where the definition has them."""
+    guest = described(
+        f"<os><nvram> /nvram/a.fd </nvram></os><devices><tpm>{backend}</tpm></devices>"
+    )
+    assert guest.firmware == "/nvram/a.fd"
+    assert guest.tpm == expected
+    assert described("").firmware == ""

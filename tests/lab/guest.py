@@ -184,6 +184,13 @@ class Guest:
         """End a behaviour (by its method's name), or all of them."""
         self._ask(f"stop {behaviour}".rstrip())
 
+    def stubborn(self, *, on: bool) -> None:
+        """Turn a deaf ear to requests to let go of a device, as a guest's root can; or hear them.
+
+        What was asked meanwhile is heard afterwards.
+        """
+        self._ask(f"stubborn {'on' if on else 'off'}")
+
     def reboot(self) -> None:
         """Reboot from inside; return when it is ready again."""
         boot = self.wait_ready()
@@ -212,6 +219,10 @@ class Guest:
         time.sleep(seconds)
         return rates(before, self.counters())
 
+    def devices(self) -> set[str]:
+        """Return the disks and network interfaces that its kernel knows, by their names."""
+        return set(filter(None, self._ask("devices")["devices"].split(",")))
+
     def speed(self, *, seconds: float = 0.5) -> float:
         """Return how many turns of a loop its vCPU makes a second."""
         answer = self._ask(f"speed {round(seconds * 1000)}", seconds=30.0 + seconds)
@@ -220,6 +231,16 @@ class Guest:
     def reaches(self, address: str = GATEWAY) -> bool:
         """Say whether it gets an answer to a ping within a second."""
         return self._ask(f"ping {address}")["reached"] == "1"
+
+    def attempt(
+        self, what: Literal["read", "write"], *, block: int = 0, seconds: float = 10.0
+    ) -> str:
+        """Read or write 4 KiB of its first disk; "" where that went well, else the error (EIO).
+
+        One that stalls for longer than ``seconds`` is a LabError.
+        """
+        answer = self._ask(f"attempt {what} {block}", seconds=seconds)
+        return "" if answer["done"] == "1" else answer["error"]
 
     def _ask(self, command: str, *, seconds: float = 30.0) -> dict[str, str]:
         return self._channel.ask(command, seconds=seconds)

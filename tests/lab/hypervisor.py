@@ -117,6 +117,10 @@ class Hypervisor(Namespaces):
         finally:
             guest.remove()
 
+    def define(self, spec: GuestSpec) -> Guest:
+        """Define a guest, which does not run; the test starts it, and removes it."""
+        return self._define(spec)
+
     def _define(self, spec: GuestSpec) -> Guest:
         directory = self.path(spec.directory)
         directory.mkdir(parents=True)

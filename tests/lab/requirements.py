@@ -19,6 +19,7 @@ PACKAGES = {
     "libvirt-clients": "virsh",
     "qemu-system-x86": "qemu-system-x86_64",
     "qemu-utils": "qemu-img",
+    "nbdkit": "nbdkit",
     "busybox-static": "busybox",
     "cpio": "cpio",
     "dnsmasq-base": "dnsmasq",
@@ -26,6 +27,9 @@ PACKAGES = {
     "iptables": "iptables",
     "ebtables": "ebtables",
     "util-linux": "setpriv",
+    "socat": "socat",
+    "dbus-daemon": "dbus-daemon",
+    "polkitd": "pkcheck",
     "bash": "bash",
 }
 

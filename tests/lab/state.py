@@ -1,6 +1,7 @@
 """Everything of a running guest that a lever can change, as one text to compare."""
 
 import json
+import re
 from typing import Any
 
 import libvirt
@@ -8,6 +9,8 @@ import libvirt
 from tests.lab.guest import Guest
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+_PORT = re.compile(r" portid='[0-9a-f-]{36}'")
+"""The identity of a network's port, which libvirt draws anew when the interface is changed."""
 
 
 def live_state(guest: Guest) -> str:
@@ -23,4 +26,4 @@ def live_state(guest: Guest) -> str:
             parts[f"iotune {target}"] = domain.blockIoTune(target, LIVE)
         tunables = json.dumps(parts, indent=1, sort_keys=True)
         inactive = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-        return f"{domain.XMLDesc(0)}\n{inactive}\n{tunables}"
+        return f"{_PORT.sub('', domain.XMLDesc(0))}\n{inactive}\n{tunables}"

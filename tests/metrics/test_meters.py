@@ -12,6 +12,7 @@ from trustd.model import (
     Assessment,
     Fleet,
     HypervisorCondition,
+    LeverHealth,
     Mode,
     Outcome,
     OutcomeStatus,
@@ -82,8 +83,40 @@ def test_latency_runs_from_the_sample_to_the_report(meters: Meters) -> None:
     """What was decided a tick ago and is done now took that long."""
     decided = as_status(narrowed(), OutcomeStatus.APPLIED, at=AT - 10)
     meters.observe(fleet(decided, seconds=0.5))
-    assert value(meters, "trustd_enforcement_latency_seconds_sum") == pytest.approx(10.5)
-    assert value(meters, "trustd_enforcement_latency_seconds_count") == 1
+    name = "trustd_enforcement_latency_seconds"
+    lever = decided.outcomes[0].action.lever
+    assert value(meters, f"{name}_sum", action=lever) == pytest.approx(10.5)
+    assert value(meters, f"{name}_count", action=lever) == 1
+
+
+def test_a_foreign_change_is_counted_once_with_its_answer(meters: Meters) -> None:
+    """While the action lasts it is still shown; what was answered once is one."""
+    name, held = "trustd_foreign_changes_total", narrowed().outcomes[0]
+    changed = replace(held, foreign="write_bytes_sec 4096 -> none")
+    lever = held.action.lever
+    for outcome in (
+        replace(held, status=OutcomeStatus.HELD),
+        replace(changed, status=OutcomeStatus.APPLIED),
+        replace(changed, status=OutcomeStatus.HELD),
+        replace(changed, status=OutcomeStatus.YIELDED),
+        replace(changed, status=OutcomeStatus.YIELDED),
+    ):
+        meters.observe(fleet(replace(narrowed(), outcomes=(outcome,))))
+    for answer in ("reassert", "yield"):
+        assert value(meters, name, action=lever, answer=answer) == 1
+
+
+def test_a_lever_is_available_or_not_or_has_no_series(meters: Meters) -> None:
+    """What was not tried is not claimed either way; what is lacking is counted."""
+    levers = {
+        "a": LeverHealth(available=True),
+        "b": LeverHealth(available=False, why="no"),
+        "c": LeverHealth(),
+    }
+    meters.observe(replace(fleet(), levers=levers, lacking={"b": "no"}))
+    shown = [value(meters, "trustd_lever_available", lever=name) for name in levers]
+    assert shown == [1, 0, None]
+    assert value(meters, "trustd_levers_lacking") == 1
 
 
 def test_counters_follow_what_others_count(meters: Meters) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from trustd.daemon.build import DATABASE, wire
 from trustd.enforce import Enforcer, EnforceSettings, standard_actuators
+from trustd.enforce.errands import Trade
 from trustd.hypervisor import ControlConnection, HypervisorSettings
 from trustd.model import (
     Disk,
@@ -171,6 +172,7 @@ class Rig:
         *,
         policy: str = CALM,
         extra: Plugins | None = None,
+        trades: Mapping[str, Trade] | None = None,
     ) -> None:
         self.hypervisor = Scripted(guests)
         found = discover(["emulator", "host"])
@@ -182,6 +184,7 @@ class Rig:
             found.sensors + extra.sensors,
         )
         self.policy = policy
+        self._trades = trades or {}
         self._directory = directory
         self._runs = 0
         self.start()
@@ -208,6 +211,7 @@ class Rig:
             database=self.database,
             path=Path("policy.yaml"),
             interval=INTERVAL,
+            trades=self._trades,
         )
         self.line, self.probing = wired.line, wired.probing
 

@@ -92,6 +92,18 @@ def test_attack_gives_nothing_back(fallen):
     assert fallen.journal(A, "acknowledge")[0].document["verdict"] == "attack"
 
 
+@pytest.mark.parametrize("verdict", ["benign", "attack"])
+def test_dry_run_says_exactly_what_the_word_would_do_and_does_nothing(fallen, verdict):
+    """Trust before and after and what ends are those of the word itself; until it is said, trust
+    and journal are as they were."""
+    said = word(verdict=verdict)
+    tried = fallen.line.acknowledge(said, dry_run=True)
+    assert fallen.line.explain(A).trust == tried.before
+    assert not fallen.journal(A, "acknowledge")
+    heard = fallen.line.acknowledge(said)
+    assert tried == heard
+
+
 def test_stranger_is_an_error(fallen):
     """A word about a guest that is not watched changes nothing and says so."""
     with pytest.raises(NoSuchGuest):

@@ -309,6 +309,16 @@ def test_forbid_comes_before_any_role(policy_of):
     assert reason(policy, "read", labels={}, guest={**WEB, "held": "1"}) == "forbid"
 
 
+def test_forbid_may_ask_for_a_match(policy_of):
+    """Four eyes: forbidden only to whom the object's label names; without the label, to nobody."""
+    policy = policy_of("forbid: [{actions: [read], match: {owner: $id}, reason: four eyes}]\n")
+    web = {"app": "web", "tenant": "acme"}
+    assert reason(policy, "read", labels={**web, "owner": "g"}) == "forbid"
+    assert reason(policy, "read", labels={**web, "owner": "another"}) == "permit"
+    assert reason(policy, "read", labels=web) == "permit"
+    assert reason(policy, "write", labels={**web, "owner": "g"}) == "permit"
+
+
 def test_types_need_a_common_value(policy_of):
     """Absent on either side is empty; several values are written with commas."""
     policy = policy_of("types: [{label: colour, types: [volume]}]\n")

@@ -97,6 +97,8 @@ def test_a_forbid_can_make_an_invariant_true():
     assert check(never, "forbid: [{object: mgmt, actions: [wire], reason: no}]\n") is None
     some = "forbid: [{subject: {select: {tenant: acme}}, object: mgmt, reason: no}]\n"
     assert "tenant" not in check(never, some).message
+    own = "forbid: [{object: mgmt, actions: [wire], match: {owner: $id}, reason: no}]\n"
+    assert check(never, own) is not None
     all_web = "forbid: [{subject: {select: {app: web}}, object: mgmt, reason: no}]\n"
     assert check(never, all_web) is None
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TypeVar
 
 from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
 
-from trustd.api.access_shapes import LabelChange, Proposal
+from trustd.api.access_shapes import LabelChange, Proposal, ReloadRequest
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.handlers import LIVE
+from trustd.api.office import NotKnown
 from trustd.api.problems import RequestProblem
 from trustd.api.query import find
 from trustd.api.sending import send_json
+from trustd.documents import Instant
 from trustd.errors import PolicyError, StoreError
 from trustd.model import ObjectRef
 
@@ -24,15 +29,24 @@ T = TypeVar("T")
 MOST, USUAL = 1000, 100
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127}")
 """What a policy accepts as a label's name."""
+_EPOCH = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
 async def why(request: web.Request) -> web.StreamResponse:
-    """Why a guest may do something to an object, or not."""
+    """Why a guest may do something to an object, or not; or why it might at an earlier time."""
     office = reading_office(request)
-    guest = find(request.app[LIVE].fleet, request.match_info["guest"])
-    asked = _parameters(request, needed=("action", "type", "id"))
-    document = office.why(guest, asked["action"], ObjectRef(asked["type"], asked["id"]))
-    return await send_json(request, document)
+    key = request.match_info["guest"]
+    asked = _parameters(request, needed=("action", "type", "id"), may=("at",))
+    action, target = asked["action"], ObjectRef(asked["type"], asked["id"])
+    if "at" not in asked:
+        guest = find(request.app[LIVE].fleet, key)
+        return await send_json(request, office.why(guest, action, target))
+    at = _instant(asked["at"])
+    try:
+        told = await _stored(lambda: office.why_then(key, action, target, at))
+    except NotKnown as error:
+        raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
+    return await send_json(request, told)
 
 
 async def can(request: web.Request) -> web.StreamResponse:
@@ -76,6 +90,27 @@ async def difference(request: web.Request) -> web.StreamResponse:
     return await send_json(request, document)
 
 
+async def reload(request: web.Request) -> web.StreamResponse:
+    """Take over the policy file, for whoever may."""
+    office = office_of(request)
+    peer = changer(request, office)
+    asked = await body_of(request, ReloadRequest)
+    try:
+        document = await office.reload(force=asked.force, peer=peer)
+    except PolicyError as error:
+        raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    except TimeoutError as error:
+        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "a tick is under way") from error
+    return await send_json(request, document)
+
+
+async def objects(request: web.Request) -> web.StreamResponse:
+    """The objects that are known."""
+    office = reading_office(request)
+    asked = _parameters(request, may=("type",))
+    return await send_json(request, office.objects(asked.get("type")))
+
+
 async def labels(request: web.Request) -> web.StreamResponse:
     """The labels of a guest or an object."""
     office = reading_office(request)
@@ -92,7 +127,7 @@ async def relabel(request: web.Request) -> web.StreamResponse:
     if change.type == "guest":
         # by UUID or name; kept by UUID
         guest = find(request.app[LIVE].fleet, change.id)
-        change = LabelChange("guest", guest.id, change.set, change.remove)
+        change = replace(change, type="guest", id=guest.id)
     return await send_json(request, await _stored(lambda: office.relabel(change, peer)))
 
 
@@ -129,6 +164,17 @@ def _parameters(
     if missing:
         raise bad(f"the parameter {missing[0]} is missing")
     return found
+
+
+def _instant(text: str) -> float:
+    """Epoch seconds of a time that has passed."""
+    try:
+        at = TypeAdapter(Instant).validate_python(float(text) if _EPOCH.fullmatch(text) else text)
+    except ValidationError as error:
+        raise bad(f"at: {error.errors(include_url=False)[0]['msg']}") from error
+    if at > time.time():
+        raise bad("at must be a time that has passed")
+    return at
 
 
 async def _stored(work: Callable[[], T]) -> T:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from trustd.api import access, feedback
+from trustd.api import access, entry, feedback
 from trustd.api import access_shapes as shapes
+from trustd.api.entry_shapes import EntryDoc, EntryQuestion
+from trustd.api.evidence_routes import EVIDENCE_ROUTES
 from trustd.api.feedback_shapes import AcknowledgedDoc, Acknowledgement
+from trustd.api.gate_routes import GATE_ROUTES
+from trustd.api.notice_routes import NOTICE_ROUTES
+from trustd.api.override_routes import OVERRIDE_ROUTES
 from trustd.api.route import GUEST, Parameter, Route
 
 _WHAT = (
@@ -17,9 +22,16 @@ ACCESS_ROUTES = (
         "/v1/guests/{guest}/why",
         "why",
         access.why,
-        "Why a guest may do something to an object, or not",
+        "Why a guest may do something to an object, or not, now or at a time that has passed",
         shapes.WhyDoc,
-        parameters=(*GUEST, Parameter("action", "query", "The action.", needed=True), *_WHAT),
+        parameters=(
+            *GUEST,
+            Parameter("action", "query", "The action.", needed=True),
+            *_WHAT,
+            Parameter(
+                "at", "query", "A time that has passed: ISO 8601 with its zone, or epoch seconds."
+            ),
+        ),
         problems=(400, 403, 404, 409, 503),
     ),
     Route(
@@ -41,6 +53,16 @@ ACCESS_ROUTES = (
         method="POST",
         body=Acknowledgement,
         problems=(400, 403, 404, 409, 415, 503),
+    ),
+    Route(
+        "/v1/admission",
+        "admission",
+        entry.admission,
+        "Whether a guest may come to run here, or be managed; over the unix socket only",
+        EntryDoc,
+        method="POST",
+        body=EntryQuestion,
+        problems=(400, 403, 415, 503),
     ),
     Route(
         "/v1/decisions",
@@ -84,6 +106,25 @@ ACCESS_ROUTES = (
         problems=(400, 403, 415, 422, 503),
     ),
     Route(
+        "/v1/policy/reload",
+        "reload",
+        access.reload,
+        "Take over the policy file; over the unix socket only, for whoever may",
+        shapes.ReloadDoc,
+        method="POST",
+        body=shapes.ReloadRequest,
+        problems=(400, 403, 415, 422, 503),
+    ),
+    Route(
+        "/v1/objects",
+        "objects",
+        access.objects,
+        "The objects that are known, with every name and label",
+        shapes.ObjectList,
+        parameters=(Parameter("type", "query", "Only objects of this type."),),
+        problems=(400, 403, 503),
+    ),
+    Route(
         "/v1/labels",
         "labels",
         access.labels,
@@ -102,4 +143,8 @@ ACCESS_ROUTES = (
         body=shapes.LabelChange,
         problems=(400, 403, 404, 409, 415, 503),
     ),
+    *EVIDENCE_ROUTES,
+    *GATE_ROUTES,
+    *NOTICE_ROUTES,
+    *OVERRIDE_ROUTES,
 )

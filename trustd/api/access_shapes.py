@@ -16,7 +16,11 @@ class GateDoc:
 
 @dataclass(frozen=True, slots=True)
 class WhyDoc:
-    """A decision with its reasons. Asking binds nobody and is not recorded."""
+    """A decision with its reasons. Asking binds nobody and is not recorded.
+
+    Of a time that has passed, ``at``, there are ``notes`` on what is known of it, and the last
+    decision on the same question that was ``recorded`` by then, if any.
+    """
 
     guest: str
     name: str
@@ -35,6 +39,9 @@ class WhyDoc:
     trust: float | None
     labels: Mapping[str, str]
     object_labels: Mapping[str, str]
+    at: float | None = None
+    notes: Sequence[str] = ()
+    recorded: DecisionDoc | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,10 @@ class ExceptionDoc:
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """The policy in force. ``error`` says why a newer one was not taken."""
+    """The policy in force.
+
+    ``error`` says why a newer one was not taken, ``violations`` what runs against its walls.
+    """
 
     name: str
     id: str
@@ -114,6 +124,7 @@ class PolicyText:
     bands: Sequence[str]
     exceptions: Sequence[ExceptionDoc]
     text: str
+    violations: Sequence[BrokenDoc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +139,13 @@ class LabelsDoc:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """Labels to set and to take away."""
+    """Labels to set and to take away; with ``dry_run`` only to see what there would be."""
 
     type: str
     id: str
     set: Mapping[str, str] = field(default_factory=dict)
     remove: Sequence[str] = ()
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,41 @@ class Proposal:
 
     text: str
     path: str = "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRequest:
+    """``force`` takes a policy over whose walls refuse what runs now."""
+
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadDoc:
+    """The policy that came into force; ``violations`` run against its walls."""
+
+    name: str
+    id: str
+    doubts: Sequence[str]
+    violations: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDoc:
+    """An object by its stable identity; ``names`` mean it too, ``guests`` have it as a device."""
+
+    type: str
+    id: str
+    names: Sequence[str]
+    labels: Mapping[str, str]
+    guests: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectList:
+    """Objects that are known, by type and identity."""
+
+    objects: Sequence[ObjectDoc]
 
 
 @dataclass(frozen=True, slots=True)

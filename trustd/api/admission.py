@@ -10,13 +10,37 @@ import orjson
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from trustd.api.access_shapes import LabelChange, Proposal
+from trustd.api.access_shapes import LabelChange, Proposal, ReloadRequest
+from trustd.api.entry_shapes import EntryQuestion
 from trustd.api.feedback_shapes import Acknowledgement
+from trustd.api.gate_shapes import GateRequest
+from trustd.api.incident_shapes import IncidentRequest
+from trustd.api.notice_shapes import TrialRequest
 from trustd.api.office import OFFICE, Office
+from trustd.api.override_shapes import (
+    AcceptRequest,
+    OverrideRequest,
+    PauseRequest,
+    ProtectRequest,
+)
 from trustd.api.peer import Peer, groups_of, peer_of
 from trustd.api.problems import RequestProblem
 
-D = TypeVar("D", LabelChange, Proposal, Acknowledgement)
+D = TypeVar(
+    "D",
+    LabelChange,
+    Proposal,
+    ReloadRequest,
+    Acknowledgement,
+    EntryQuestion,
+    GateRequest,
+    TrialRequest,
+    IncidentRequest,
+    OverrideRequest,
+    ProtectRequest,
+    PauseRequest,
+    AcceptRequest,
+)
 
 LONGEST = 1024
 """Characters of a text in a request at most."""

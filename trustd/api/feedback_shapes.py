@@ -62,10 +62,11 @@ class StandingDoc:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """An operator's word on what a guest did, and why."""
+    """An operator's word on what a guest did, and why; with ``dry_run`` it is not taken."""
 
     verdict: Literal["benign", "attack"]
     reason: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,4 @@ class AcknowledgedDoc:
     before: float | None
     after: float | None
     ended: Sequence[str]
+    dry_run: bool = False

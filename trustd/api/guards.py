@@ -11,12 +11,14 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import Counter
 
 from trustd.api.problems import RequestProblem, answer
 from trustd.metrics import Meters
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:]+\]|[^:\[\]]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -36,6 +38,7 @@ async def harden(_: web.Request, response: web.StreamResponse) -> None:
 def errors(meters: Meters) -> Middleware:
     """Answer with a problem document whatever goes wrong, and count every answer."""
     log = structlog.get_logger("trustd.api")
+    counters: dict[tuple[str, str, int], Counter] = {}
 
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
@@ -57,7 +60,12 @@ def errors(meters: Meters) -> Middleware:
             )
         resource = request.match_info.route.resource
         route = resource.canonical if resource else "none"
-        meters.requests.labels(route, _method(request), response.status).inc()
+        place = (route, _method(request), response.status)
+        # to find a labelled counter costs more than to count, and there are few of them
+        counter = counters.get(place)
+        if counter is None:
+            counter = counters[place] = meters.requests.labels(*place)
+        counter.inc()
         return response
 
     return web.middleware(guarded)
@@ -133,5 +141,4 @@ def _translated(refused: web.HTTPException) -> RequestProblem:
 
 def _method(request: web.Request) -> str:
     """The method as a label: what a client invents is not one."""
-    known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-    return request.method if request.method in known else "other"
+    return request.method if request.method in _METHODS else "other"

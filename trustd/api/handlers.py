@@ -8,6 +8,7 @@ from aiohttp import web
 
 from trustd.api import views
 from trustd.api.live import Live
+from trustd.api.override_views import pause_doc
 from trustd.api.peer import peer_of
 from trustd.api.query import find, parse
 from trustd.api.sending import send, send_json
@@ -49,6 +50,7 @@ async def status(request: web.Request) -> web.StreamResponse:
         version=live.version,
         age=live.age,
         streams=len(live.hub),
+        on_stop=live.on_stop,
     )
     return await send_json(request, document)
 
@@ -68,6 +70,7 @@ async def guests(request: web.Request) -> web.StreamResponse:
         total=total,
         next=str(request.rel_url.update_query(offset=end)) if more else None,
         guests=[views.summary(guest) for guest in found],
+        pause=pause_doc(fleet.orders.pause),
     )
     return await send_json(request, document)
 

@@ -23,6 +23,7 @@ class Live:
         features: every feature that a guest may have, for their units.
         meters: where the API counts its answers and readers.
         version: of the daemon.
+        on_stop: what becomes of narrowed guests when it stops.
         clock: seconds on a clock that never steps.
     """
 
@@ -32,11 +33,13 @@ class Live:
         meters: Meters,
         *,
         version: str,
+        on_stop: str = "keep",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.features = {feature.name: feature for feature in features}
         self.meters = meters
         self.version = version
+        self.on_stop = on_stop
         self.hub = Hub(secrets.token_hex(4), meters)
         self._clock = clock
         self._fleet: Fleet | None = None

@@ -13,11 +13,18 @@ from trustd.api.access_shapes import (
     DifferenceDoc,
     LabelChange,
     LabelsDoc,
+    ObjectList,
     PolicyText,
+    ReloadDoc,
     WhyDoc,
 )
 from trustd.api.peer import Peer
+from trustd.errors import TrustdError
 from trustd.model import Assessment, ObjectRef
+
+
+class NotKnown(TrustdError):
+    """Nothing is known of the time that is asked about."""
 
 
 class Office(Protocol):
@@ -29,11 +36,34 @@ class Office(Protocol):
     def why(self, guest: Assessment, action: str, target: ObjectRef) -> WhyDoc:
         """Why a guest may do something, or not."""
 
+    def why_then(self, guest: str, action: str, target: ObjectRef, at: float) -> WhyDoc:
+        """Why a guest was permitted something, or was not; blocks.
+
+        Args:
+            guest: its UUID, or its name at that time.
+            at: epoch seconds.
+
+        Raises:
+            NotKnown: the repository does not say.
+            StoreError: it cannot be read.
+        """
+
     def can(self, guest: Assessment) -> CanList:
         """What a guest may do to every object that is known."""
 
     def policy(self) -> PolicyText:
         """The policy in force."""
+
+    async def reload(self, *, force: bool, peer: Peer) -> ReloadDoc:
+        """Take over the policy file.
+
+        Raises:
+            PolicyError: it is wrong; nothing was changed.
+            TimeoutError: the line had no time for it.
+        """
+
+    def objects(self, kind: str | None) -> ObjectList:
+        """The objects that are known, of one type or of all."""
 
     def labels(self, kind: str, identity: str) -> LabelsDoc:
         """The labels of a guest or an object."""

@@ -30,6 +30,9 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
         ],
         ref_template=_REF,
     )
+    for body in bodies:
+        # a member that nobody knows is refused, not passed over
+        definitions["$defs"][body.__name__]["additionalProperties"] = False
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

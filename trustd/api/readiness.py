@@ -21,13 +21,16 @@ def readiness(fleet: Fleet | None, age: float) -> Readiness:
     """
     if fleet is None:
         waiting = Check(ok=False, reason="no tick has been carried out yet")
-        checks = dict.fromkeys(("policy", "collection", "hypervisor", "store"), waiting)
+        checks = dict.fromkeys(
+            ("policy", "collection", "hypervisor", "store", "enforcement"), waiting
+        )
     else:
         checks = {
             "policy": Check(ok=True, reason=""),
             "collection": _collection(fleet, age),
             "hypervisor": _check(fleet.hypervisor.up, fleet.hypervisor.error, "it does not answer"),
             "store": _check(not fleet.store_error, fleet.store_error, "it takes no writes"),
+            "enforcement": _enforcement(fleet),
         }
     return Readiness(ready=all(check.ok for check in checks.values()), checks=checks)
 
@@ -38,6 +41,19 @@ def _collection(fleet: Fleet, age: float) -> Check:
     return Check(
         ok=False,
         reason=f"the last tick is {age:.0f} s old, and one is due every {fleet.interval:g} s",
+    )
+
+
+def _enforcement(fleet: Fleet) -> Check:
+    """What is asked to be enforced and cannot be is an error, never left out in silence."""
+    reasons = "; ".join(f"{lever}: {why}" for lever, why in sorted(fleet.lacking.items()))
+    if not reasons and (pause := fleet.orders.pause) is not None:
+        # somebody wants it so: shown, and no reason to be called unready
+        how = "what is narrowed is kept" if pause.keep else "everything is given back"
+        why = f"paused by {pause.author.name}, {how}: {pause.reason}"
+        return Check(ok=True, reason=legible(why, 1024))
+    return _check(
+        not reasons, f"the policy needs levers that cannot be pulled: {reasons}", "a lever lacks"
     )
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from trustd.api import feedback, handlers, shapes
 from trustd.api.access_routes import ACCESS_ROUTES
+from trustd.api.audit_routes import AUDIT_ROUTES
+from trustd.api.history_routes import HISTORY_ROUTES
+from trustd.api.incident_routes import INCIDENT_ROUTES
 from trustd.api.query import MOST, SORTS, USUAL
 from trustd.api.route import GUEST, Parameter, Route
 from trustd.metrics import CONTENT_TYPE
@@ -130,4 +133,7 @@ ROUTES = (
         endless=True,
     ),
     *ACCESS_ROUTES,
+    *AUDIT_ROUTES,
+    *HISTORY_ROUTES,
+    *INCIDENT_ROUTES,
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trustd.api.feedback_shapes import StandingDoc
+from trustd.api.override_shapes import OrdersDoc, OverrideDoc, PauseDoc, ProtectionDoc
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,11 @@ class DriverDoc:
 
 @dataclass(frozen=True, slots=True)
 class ActionDoc:
-    """An action on one of the guest's devices and what became of it."""
+    """An action on one of the guest's devices and what became of it.
+
+    ``foreign`` is what somebody else had changed of it. ``tries`` is how often it failed
+    in a row and ``again`` when it is tried next, in epoch seconds; null where it is not.
+    """
 
     lever: str
     device: str
@@ -35,11 +40,18 @@ class ActionDoc:
     prior: Mapping[str, int | str | bool]
     error: str
     seconds: float | None
+    foreign: str
+    tries: int
+    again: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class GuestSummary:
-    """A guest in a list. ``restricted`` names the levers that narrow it, or would."""
+    """A guest in a list. ``restricted`` names the levers that narrow it, or would.
+
+    ``automatic`` is the band that trust makes of it, ``override`` and ``protection``
+    what operators made of that.
+    """
 
     id: str
     name: str
@@ -57,6 +69,9 @@ class GuestSummary:
     drivers: Sequence[DriverDoc]
     lost: int
     restricted: Sequence[str]
+    automatic: str
+    override: OverrideDoc | None
+    protection: ProtectionDoc | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ class GuestList:
     total: int
     next: str | None
     guests: Sequence[GuestSummary]
+    pause: PauseDoc | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +212,9 @@ class Explanation:
     missing: Mapping[str, str]
     lost: Sequence[AccessDoc]
     actions: Sequence[ActionDoc]
+    automatic: str
+    override: OverrideDoc | None
+    protection: ProtectionDoc | None
     standing: StandingDoc | None = None
 
 
@@ -251,6 +270,15 @@ class PluginDoc:
 
 
 @dataclass(frozen=True, slots=True)
+class LeverDoc:
+    """Whether this host can pull a lever; null before it was tried, ``why`` where not."""
+
+    name: str
+    available: bool | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One condition of readiness."""
 
@@ -275,6 +303,17 @@ class Liveness:
 
 
 @dataclass(frozen=True, slots=True)
+class WallBreachDoc:
+    """A guest that runs, and that a wall of the policy refuses; ``held`` runs here too."""
+
+    guest: str
+    name: str
+    wall: str
+    value: str
+    held: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The daemon's condition in one document."""
 
@@ -294,8 +333,12 @@ class Status:
     hypervisor: HypervisorDoc
     host: HostDoc | None
     plugins: Mapping[str, PluginDoc]
+    levers: Sequence[LeverDoc]
     store_error: str
     streams: int
+    wall_violations: Sequence[WallBreachDoc]
+    orders: OrdersDoc
+    on_stop: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 
 from trustd.api import shapes
+from trustd.api.override_views import orders_doc, override_doc, protection_doc
 from trustd.metrics import legible
 from trustd.model import (
     Assessment,
@@ -61,6 +62,9 @@ def summary(guest: Assessment) -> shapes.GuestSummary:
         drivers=[_driver(driver) for driver in guest.drivers],
         lost=sum(len(access.lost) for access in guest.permissions.access),
         restricted=restricted(guest),
+        automatic=guest.automatic or guest.band,
+        override=override_doc(guest.ordered.override),
+        protection=protection_doc(guest.ordered.protection, known.name),
     )
 
 
@@ -148,6 +152,9 @@ def explanation(guest: Assessment) -> shapes.Explanation:
         },
         lost=[access for access in _access(guest.permissions) if access.lost],
         actions=[_action(outcome) for outcome in guest.outcomes],
+        automatic=guest.automatic or guest.band,
+        override=override_doc(guest.ordered.override),
+        protection=protection_doc(guest.ordered.protection, guest.guest.name),
     )
 
 
@@ -164,13 +171,20 @@ def counts(fleet: Fleet) -> shapes.Counts:
 
 
 def status(
-    fleet: Fleet, readiness: shapes.Readiness, *, version: str, age: float, streams: int
+    fleet: Fleet,
+    readiness: shapes.Readiness,
+    *,
+    version: str,
+    age: float,
+    streams: int,
+    on_stop: str,
 ) -> shapes.Status:
     """The daemon's condition.
 
     Args:
         age: seconds since the fleet was published.
         streams: event streams that are open.
+        on_stop: what becomes of narrowed guests when the daemon stops.
     """
     policy, hypervisor, host = fleet.policy, fleet.hypervisor, fleet.host
     return shapes.Status(
@@ -209,8 +223,24 @@ def status(
             )
             for name, health in fleet.plugins.items()
         },
+        levers=[
+            shapes.LeverDoc(name, health.available, legible(health.why, LONGEST_TEXT))
+            for name, health in sorted(fleet.levers.items())
+        ],
         store_error=legible(fleet.store_error, LONGEST_TEXT),
         streams=streams,
+        wall_violations=[
+            shapes.WallBreachDoc(
+                each.guest,
+                legible(each.name, LONGEST_NAME),
+                each.wall,
+                legible(each.value, LONGEST_TEXT),
+                each.held,
+            )
+            for each in fleet.breaches
+        ],
+        orders=orders_doc(fleet),
+        on_stop=on_stop,
     )
 
 
@@ -302,6 +332,9 @@ def _action(outcome: Outcome) -> shapes.ActionDoc:
         prior=_setting(outcome.prior),
         error=legible(outcome.error, LONGEST_TEXT),
         seconds=number(outcome.seconds),
+        foreign=legible(outcome.foreign, LONGEST_TEXT),
+        tries=outcome.tries,
+        again=number(outcome.again) if outcome.again else None,
     )
 
 

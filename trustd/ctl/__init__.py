@@ -8,27 +8,41 @@ from pathlib import Path
 import click
 
 from trustd import __version__
-from trustd.ctl.session import socket_option
+from trustd.ctl.session import BAD_DOCUMENT, socket_option
 from trustd.errors import ConfigError, PolicyError, TrustdError
 
 COMMANDS = {
     "ack": "trustd.ctl.ack",
+    "audit": "trustd.ctl.audit",
+    "backup": "trustd.ctl.backup",
     "can-i": "trustd.ctl.can_i",
+    "evidence": "trustd.ctl.evidence",
     "exceptions": "trustd.ctl.exceptions",
     "explain": "trustd.ctl.explain",
+    "gate": "trustd.ctl.gate",
     "guest": "trustd.ctl.guest",
     "guests": "trustd.ctl.guests",
+    "hold": "trustd.ctl.hold",
+    "incident": "trustd.ctl.incident",
+    "incidents": "trustd.ctl.incidents",
     "label": "trustd.ctl.label",
+    "notify": "trustd.ctl.notify",
+    "override": "trustd.ctl.override",
+    "pause": "trustd.ctl.pause",
+    "objects": "trustd.ctl.known",
     "policy": "trustd.ctl.policy",
+    "protect": "trustd.ctl.protect",
+    "release": "trustd.ctl.release",
     "replay": "trustd.ctl.replay",
+    "restore": "trustd.ctl.restore",
+    "resume": "trustd.ctl.resume",
     "status": "trustd.ctl.status",
+    "storage": "trustd.ctl.storage",
+    "timeline": "trustd.ctl.timeline",
     "top": "trustd.ctl.top",
     "why": "trustd.ctl.why",
 }
 """Where each command is; a module is read when its command is asked for."""
-
-BAD_DOCUMENT = 78
-"""Exit code where a configuration or policy is invalid, as sysexits.h has it."""
 
 
 class _Commands(click.Group):

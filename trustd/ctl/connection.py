@@ -95,11 +95,24 @@ class Connection:
             Unreachable: the daemon does not answer.
             Declined: it answers with a problem.
         """
+        return self._change("POST", path, json.dumps(document).encode())
+
+    def delete(self, path: str, query: Mapping[str, Any]) -> Document:
+        """Take something away, and have a document back.
+
+        Raises:
+            Unreachable: the daemon does not answer.
+            Declined: it answers with a problem.
+        """
+        return self._change("DELETE", f"{path}?{urlencode(query)}")
+
+    def _change(self, method: str, path: str, body: bytes | None = None) -> Document:
         with closing(_UnixHTTPConnection(self._path, _PATIENCE)) as connection:
-            body = json.dumps(document).encode()
-            headers = {"Host": "trustd", "Content-Type": "application/json"}
+            headers = {"Host": "trustd"}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
             try:
-                connection.request("POST", path, body, headers)
+                connection.request(method, path, body, headers)
                 response = connection.getresponse()
                 answer = response.read()
             except (OSError, HTTPException) as error:

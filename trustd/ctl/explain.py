@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from trustd.ctl.connection import Document, guest_path
+from trustd.ctl.ordering import bounded, by_whom
 from trustd.ctl.session import Session, with_session
 from trustd.ctl.tables import cell
 from trustd.ctl.text import NOTHING, amount, duration, ratio, setting
@@ -62,6 +63,7 @@ def _head(found: Document, now: float) -> Iterator[str]:
         f"{found['name']} has trust {ratio(found['trust'])} and is in band {found['band']}"
         f"{lasting} (mode {found['mode']})."
     )
+    yield from _ordered(found, now)
     unsure = found["opinion"]["uncertainty"]
     if unsure is not None and unsure >= _UNSURE:
         yield f"Little is known of it yet: uncertainty {ratio(unsure)}."
@@ -69,6 +71,15 @@ def _head(found: Document, now: float) -> Iterator[str]:
         age = found["age"]
         last = "it was never sampled" if age is None else f"its last sample is {duration(age)} old"
         yield f"It is {found['freshness']}: {last}."
+
+
+def _ordered(found: Document, now: float) -> Iterator[str]:
+    """What an operator made of it."""
+    if (override := found["override"]) is not None:
+        moved = f"{found['automatic']} -> {found['band']} ({bounded(override)})"
+        yield f"Override: {moved} {by_whom(override, now)}."
+    if (protection := found["protection"]) is not None:
+        yield f"Protected {by_whom(protection, now)}."
 
 
 def _seen(found: Document, now: float) -> Iterator[str]:

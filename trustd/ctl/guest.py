@@ -12,9 +12,10 @@ from rich.text import Text
 
 from trustd.ctl.connection import Document, guest_path
 from trustd.ctl.guests import restricted
+from trustd.ctl.ordering import bounded, by_whom
 from trustd.ctl.session import Session, with_session
 from trustd.ctl.tables import cell, freshness_style, pairs, table
-from trustd.ctl.text import NOTHING, amount, duration, ratio, setting, size
+from trustd.ctl.text import NOTHING, amount, duration, moment, ratio, setting, size
 
 
 @click.command()
@@ -59,6 +60,14 @@ def _head(guest: Document, now: float) -> Iterator[tuple[str, str | Text]]:
     since = short["since"]
     lasting = "" if since is None else f" for {duration(now - since)}"
     yield "band", f"{short['band']}{lasting}, mode {short['mode']}"
+    if short["override"] is not None:
+        override = short["override"]
+        told = f"{short['automatic']} -> {short['band']} ({bounded(override)})"
+        yield "override", cell(f"{told} {by_whom(override, now)}", "yellow")
+    elif short["automatic"] != short["band"]:
+        yield "by trust", cell(f"{short['automatic']}: enforcement is paused", "yellow")
+    if short["protection"] is not None:
+        yield "protected", cell(by_whom(short["protection"], now), "yellow")
     yield "restricted", restricted(short)
 
 
@@ -98,7 +107,7 @@ def _details(guest: Document, now: float) -> Iterator[tuple[str, RenderableType]
                     (
                         a["lever"],
                         a["device"] or NOTHING,
-                        f"{a['status']}: {a['error']}" if a["error"] else a["status"],
+                        _became(a),
                         setting(a["setting"]),
                         setting(a["prior"]) or NOTHING,
                         f"{a['because']} (nearest to {a['weaker']})"
@@ -142,6 +151,16 @@ def _plain(guest: Document) -> Iterator[tuple[str, ...]]:
     for key in ("id", "name", "state", "freshness", "age", "trust", "uncertainty", "band", "since"):
         yield key, NOTHING if short[key] is None else str(short[key])
     yield "mode", short["mode"]
+    yield "automatic", short["automatic"]
+    if (override := short["override"]) is not None:
+        yield (
+            "override",
+            override["bound"],
+            override["band"],
+            str(override["until"]),
+            override["by"],
+            override["reason"],
+        )
     for key, value in short["labels"].items():
         yield "label", key, value
     for role in short["roles"]:
@@ -171,6 +190,20 @@ def _plain(guest: Document) -> Iterator[tuple[str, ...]]:
     for name, sample in guest["samples"].items():
         value = NOTHING if sample["value"] is None else str(sample["value"])
         yield "sample", name, value, sample["unit"], sample["gap"] or ""
+
+
+def _became(action: Document) -> str:
+    """What became of an action, with what stands against it and when it is tried again.
+
+    >>> _became({"status": "held", "error": "", "foreign": "link down -> up", "again": None})
+    'held; changed by somebody else: link down -> up'
+    """
+    parts = [f"{action['status']}: {action['error']}" if action["error"] else action["status"]]
+    if action["foreign"] and not action["error"]:
+        parts.append(f"changed by somebody else: {action['foreign']}")
+    if action["again"] is not None:
+        parts.append(f"tried {action['tries']} times, again at {moment(action['again'])}")
+    return "; ".join(parts)
 
 
 def _labels(short: Document) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from trustd.ctl.connection import Document
+from trustd.ctl.ordering import pause_line
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import band_style, cell, freshness_style, table
 from trustd.ctl.text import NOTHING, duration, ratio
@@ -50,12 +52,18 @@ def command(
     session.show(
         document,
         lambda: (plain_row(guest) for guest in document["guests"]),
-        lambda: guest_table(document, time.time()),
+        lambda: guest_view(document, time.time()),
     )
     if require is not None:
         low = bands[bands.index(require) + 1 :]
         if any(guest["band"] in low for guest in document["guests"]):
             raise SystemExit(ANSWER_IS_BAD)
+
+
+def guest_view(document: Document, now: float) -> RenderableType:
+    """Guests for people, under what concerns all of them."""
+    guests, paused = guest_table(document, now), pause_line(document["pause"], now)
+    return guests if paused is None else Group(paused, guests)
 
 
 def guest_table(document: Document, now: float) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from trustd.ctl.objects import split_object
+from trustd.ctl.ordering import dry_run
 from trustd.ctl.session import Session, with_session
 from trustd.ctl.tables import table
 
@@ -16,8 +17,11 @@ from trustd.ctl.tables import table
 @click.option(
     "--object", "target", callback=split_object, metavar="TYPE:ID", help="An object, not a guest."
 )
+@dry_run
 @with_session
-def command(session: Session, *, words: Sequence[str], target: tuple[str, str] | None) -> None:
+def command(
+    session: Session, *, words: Sequence[str], target: tuple[str, str] | None, dry_run: bool
+) -> None:
     """Set labels with KEY=VALUE, take them away with KEY-, or without either show them.
 
     They win over those of the guest's definition, and count from the next tick on. Only
@@ -31,8 +35,16 @@ def command(session: Session, *, words: Sequence[str], target: tuple[str, str] |
         (kind, identity), changes = target, words
     given, taken = _changes(changes)
     if given or taken:
-        change = {"type": kind, "id": identity, "set": given, "remove": taken}
+        change = {
+            "type": kind,
+            "id": identity,
+            "set": given,
+            "remove": taken,
+            "dry_run": dry_run,
+        }
         found = session.connection.post("/v1/labels", change)
+    elif dry_run:
+        raise click.UsageError("--dry-run needs something to set or to take away")
     else:
         if kind == "guest":
             identity = session.guest_id(identity)

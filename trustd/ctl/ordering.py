@@ -19,7 +19,7 @@ from trustd.ctl.text import NOTHING, duration, setting
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+def seconds_of(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
     """A duration such as 90s, 30m, 1h30m or 7d, as click's callback."""
     if value is None:
         return None
@@ -38,7 +38,7 @@ def lasting(*, needed: bool) -> Decorator:
         "seconds",
         metavar="DURATION",
         required=needed,
-        callback=_seconds,
+        callback=seconds_of,
         help="How long: 90s, 30m, 1h30m, 7d.",
     )
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from trustd.ctl.connection import Document
-from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
+from trustd.ctl.connection import Declined, Document
+from trustd.ctl.session import ANSWER_IS_BAD, BAD_DOCUMENT, Session, with_session
 from trustd.ctl.tables import pairs, table
 from trustd.ctl.text import harmless
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+class Invalid(Declined):
+    """The daemon found the policy wrong."""
+
+    exit_code = BAD_DOCUMENT
 
 
 @click.group()
@@ -102,6 +109,28 @@ def diff(session: Session, *, file: Path, fail_on: str | None) -> None:
 
 
 @command.command()
+@click.option("--force", is_flag=True, help="Also where its walls refuse guests that run now.")
+@with_session
+def reload(session: Session, *, force: bool) -> None:
+    """Have the daemon take over its policy file and its labels.
+
+    Exits with 78 where the policy is wrong, or where a wall refuses a guest that runs now; the
+    one in force stays then. With --force such guests are marked instead, in `status`, in
+    `policy show` and in the metric trustd_wall_violations.
+    """
+    try:
+        found = session.connection.post("/v1/policy/reload", {"force": force})
+    except Declined as declined:
+        if declined.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise Invalid(declined.status, declined.message) from declined
+        raise
+    rows = [("loaded", found["name"], found["id"])]
+    rows += [("doubt", doubt, "") for doubt in found["doubts"]]
+    rows += [("violated", violation, "") for violation in found["violations"]]
+    session.show(found, lambda: rows, lambda: table(("", "", ""), rows))
+
+
+@command.command()
 def schema() -> None:
     """Print the JSON Schema of policies, for editors."""
     from trustd.policy.jsonschema import json_schema  # noqa: PLC0415
@@ -117,6 +146,7 @@ def show(session: Session) -> None:
     head = [(name, str(found[name])) for name in ("name", "id", "path", "mode", "error")]
     # shown line by line: a file may hold anything
     lines = [harmless(line) for line in found["text"].splitlines()]
+    head += [("violated", f"{each['wall']} refuses {each['name']}") for each in found["violations"]]
     session.show(
         found,
         lambda: [*head, *([line] for line in lines)],

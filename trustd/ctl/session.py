@@ -22,6 +22,8 @@ P = ParamSpec("P")
 DEFAULT_SOCKET = "/run/trustd/trustd.sock"
 ANSWER_IS_BAD = 3
 """Exit code where trustctl worked and what it found is not as it should be."""
+BAD_DOCUMENT = 78
+"""Exit code where a configuration or policy is invalid, as sysexits.h has it."""
 
 _FILE_WIDTH = 160
 """Columns of a table that goes to no terminal."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 from rich.table import Table
 from rich.text import Text
 
 from trustd.ctl.connection import Document
+from trustd.ctl.ordering import pause_line
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import band_style, cell, pairs
 from trustd.ctl.text import NOTHING, duration
+
+_ON_STOP = {
+    "keep": "guests that are narrowed stay so",
+    "restore": "everything is given back",
+}
 
 
 @click.command()
@@ -39,9 +45,8 @@ def _lines(status: Document, now: float) -> Iterator[tuple[str, str | Text]]:
             "green" if ready else "red",
         ),
     )
-    for name, check in status["checks"].items():
-        if not check["ok"]:
-            yield f"  {name}", cell(check["reason"], "red")
+    yield from _orders(status["orders"], now)
+    yield from _checks(status["checks"])
     late = f", {status['overruns']} left out" if status["overruns"] else ""
     yield (
         "tick",
@@ -56,9 +61,7 @@ def _lines(status: Document, now: float) -> Iterator[tuple[str, str | Text]]:
         bands.append_text(cell(f"{band} {count}  ", band_style(band, status["bands"])))
     yield "  by band", bands
     yield "  known", "  ".join(f"{key} {count}" for key, count in guests["by_freshness"].items())
-    yield "policy", f"{policy['name']} {policy['id'][:12]} from {policy['path']}"
-    if policy["error"]:
-        yield "  refused", cell(policy["error"], "red")
+    yield from _policy(policy, status["wall_violations"])
     if hypervisor["up"]:
         since = hypervisor["since"]
         yield "hypervisor", f"up for {duration(None if since is None else now - since)}"
@@ -75,8 +78,47 @@ def _lines(status: Document, now: float) -> Iterator[tuple[str, str | Text]]:
     for name, plugin in sorted(status["plugins"].items()):
         if plugin["error"]:
             yield f"collector {name}", cell(f"{plugin['error']} ({plugin['errors']} times)", "red")
+    yield "levers", _levers(status["levers"])
+    for lever in status["levers"]:
+        if lever["available"] is False:
+            yield f"  {lever['name']}", cell(f"not available: {lever['why']}", "yellow")
     if status["store_error"]:
         yield "store", cell(status["store_error"], "red")
+    yield "on stop", str(_ON_STOP.get(status["on_stop"], status["on_stop"]))
+
+
+def _checks(checks: Document) -> Iterator[tuple[str, str | Text]]:
+    for name, check in checks.items():
+        if not check["ok"]:
+            yield f"  {name}", cell(check["reason"], "red")
+
+
+def _orders(orders: Document, now: float) -> Iterator[tuple[str, str | Text]]:
+    paused = pause_line(orders["pause"], now)
+    if paused is not None:
+        yield "enforcement", paused
+    if orders["held"]:
+        held = ", ".join(f"{count} {reason}" for reason, count in orders["held"].items())
+        yield "held back", cell(f"{held}: trustctl hold", "red")
+    if orders["overrides"] or orders["protected"]:
+        yield "orders", f"{orders['overrides']} overridden, {orders['protected']} protected"
+
+
+def _policy(policy: Document, violations: Sequence[Document]) -> Iterator[tuple[str, str | Text]]:
+    yield "policy", f"{policy['name']} {policy['id'][:12]} from {policy['path']}"
+    if policy["error"]:
+        yield "  refused", cell(policy["error"], "red")
+    for each in violations:
+        against = f", {each['held']} runs here too" if each["held"] else ", it has no label"
+        yield "  wall", cell(f"{each['wall']} refuses {each['name']}{against}", "red")
+
+
+def _levers(levers: list[Document]) -> str:
+    """How many of the levers can be pulled."""
+    known = [lever for lever in levers if lever["available"] is not None]
+    if not known:
+        return f"{len(levers)}, not probed"
+    return f"{sum(lever['available'] for lever in known)} of {len(known)} available"
 
 
 def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -84,6 +126,9 @@ def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _flat(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for index, inner in enumerate(value):
+            yield from _flat(inner, f"{path}.{index}")
     elif isinstance(value, list):
         yield path, ",".join(map(str, value))
     else:

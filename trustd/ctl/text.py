@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 _DURATIONS: tuple[tuple[float, float, str, int], ...] = (
     (172800, 86400, "d", 1),
     (7200, 3600, "h", 1),
@@ -58,6 +60,11 @@ def duration(seconds: float | None) -> str:
     seconds = max(0.0, seconds)
     size, unit, digits = next(row[1:] for row in _DURATIONS if seconds >= row[0])
     return f"{seconds / size:.{digits}f} {unit}"
+
+
+def moment(at: float) -> str:
+    """A time of day where the reader is, to the second."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def amount(value: float | None, unit: str) -> str:

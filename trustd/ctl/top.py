@@ -21,6 +21,7 @@ from rich.text import Text
 
 from trustd.ctl.connection import Connection, Declined, Document, Unreachable
 from trustd.ctl.guests import SORTS, guest_table, plain_row
+from trustd.ctl.ordering import pause_line
 from trustd.ctl.session import Session, with_session
 from trustd.ctl.tables import cell
 from trustd.ctl.text import harmless
@@ -28,7 +29,7 @@ from trustd.ctl.text import harmless
 _KEYS = {sort[0]: sort for sort in SORTS}
 _RETRY = 1.0
 _BLINK = 0.2
-_FRAME = 6
+_FRAME = 7
 """Lines of the screen that are not guests."""
 
 
@@ -145,7 +146,10 @@ def _frame(view: _View) -> RenderableType:
     )
     if view.trouble:
         head.append(f"  OLD: {harmless(view.trouble)}", style="bold red")
-    return Group(head, guest_table(document, time.time()), keys)
+    now = time.time()
+    paused = pause_line(document["pause"], now)
+    above = [head] if paused is None else [head, paused]
+    return Group(*above, guest_table(document, now), keys)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 import click
@@ -11,7 +12,7 @@ from trustd.ctl.connection import Document, guest_path
 from trustd.ctl.objects import split_object
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import cell, pairs, table
-from trustd.ctl.text import NOTHING, ratio
+from trustd.ctl.text import NOTHING, moment, ratio
 
 _PASSED = {True: "passed", False: "failed", None: NOTHING}
 _STYLES = {True: "green", False: "red", None: ""}
@@ -21,15 +22,24 @@ _STYLES = {True: "green", False: "red", None: ""}
 @click.argument("guest", metavar="NAME|UUID")
 @click.argument("action")
 @click.argument("target", callback=split_object, metavar="TYPE:ID")
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="As it was then: 2026-12-01T08:00:00Z, with its zone; or 10m, 2h30m, 3d ago.",
+)
 @with_session
-def command(session: Session, *, guest: str, action: str, target: tuple[str, str]) -> None:
-    """Show why a guest may do something to an object, or not.
+def command(
+    session: Session, *, guest: str, action: str, target: tuple[str, str], at: str | None
+) -> None:
+    """Show why a guest may do something to an object, or not; or why it might at an earlier time.
 
     The first gate that fails decides. Exits with 3 where the answer is no. Asking binds
     nobody behind a wall and is not recorded.
     """
     kind, identity = target
     query = {"action": action, "type": kind, "id": identity}
+    if at is not None:
+        query["at"] = _then(at)
     found = session.connection.get(f"{guest_path(guest)}/why", query)
     session.show(found, lambda: _plain(found), lambda: _shown(found))
     if not found["permit"]:
@@ -42,6 +52,28 @@ def _plain(found: Document) -> Iterator[Sequence[str]]:
         yield name, str(found[name] or NOTHING)
     for gate in found["gates"]:
         yield "gate", gate["name"], _PASSED[gate["passed"]]
+    for note in found["notes"]:
+        yield "note", note
+    if found["recorded"]:
+        yield "recorded", *_recorded(found["recorded"])
+
+
+def _recorded(decision: Document) -> tuple[str, ...]:
+    answer = "permit" if decision["permit"] else "deny"
+    return moment(decision["at"]), answer, decision["reason"], decision["caller"] or NOTHING
+
+
+def _then(text: str) -> str:
+    """A time for the daemon: a span of time counts back from now."""
+    # what reads spans of time takes its time to load, and is seldom needed
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
+    from trustd.documents import Seconds  # noqa: PLC0415
+
+    try:
+        return str(time.time() - TypeAdapter(Seconds).validate_python(text))
+    except ValidationError:
+        return text
 
 
 def _shown(found: Document) -> RenderableType:
@@ -54,7 +86,10 @@ def _shown(found: Document) -> RenderableType:
         ("guest's labels", cell(_labels(found["labels"]))),
         ("object's labels", cell(_labels(found["object_labels"]))),
         ("policy", cell(found["policy"])),
+        *(("note", cell(note)) for note in found["notes"]),
     ]
+    if found["recorded"]:
+        head.append(("recorded", cell(", ".join(_recorded(found["recorded"])))))
     gates = (
         (cell(gate["name"]), cell(_PASSED[gate["passed"]], _STYLES[gate["passed"]]))
         for gate in found["gates"]

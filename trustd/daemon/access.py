@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import structlog
 
 from trustd.config import Record, Settings
 from trustd.daemon.source import Loaded, Source
@@ -13,10 +16,25 @@ from trustd.decisions.desk import PeerOf
 from trustd.decisions.point import Clocks
 from trustd.decisions.world import Directory
 from trustd.metrics import Meters
-from trustd.model import Fleet
-from trustd.pipeline import Narrowing, Registry
+from trustd.model import Fleet, GuestId, KnownObject, WallBreach
+from trustd.pipeline import Chronicle, Narrowing, Registry
 from trustd.policy.terms import GUEST
-from trustd.repository import Database, LabelStore, LastGood, RulingLog, WallHistory
+from trustd.repository import (
+    RUN,
+    Database,
+    Entry,
+    Journal,
+    Kin,
+    LabelStore,
+    LastGood,
+    Past,
+    PolicyVersion,
+    PolicyVersions,
+    RulingLog,
+    WallHistory,
+)
+
+log = structlog.get_logger()
 
 
 def boot_clock() -> float:
@@ -32,6 +50,9 @@ class Stores:
     rulings: RulingLog
     labels: LabelStore
     policy: LastGood
+    versions: PolicyVersions
+    journal: Journal
+    past: Past
 
     @classmethod
     def of(cls, database: Database, settings: Settings) -> Stores:
@@ -41,6 +62,9 @@ class Stores:
             RulingLog(database, settings.decisions.keep),
             LabelStore(database),
             LastGood(database),
+            PolicyVersions(database),
+            Journal(database),
+            Past(database),
         )
 
 
@@ -49,23 +73,38 @@ class Access:
 
     All but :meth:`labels_changed` is called from the line's thread.
 
+    Args:
+        objects: gives the objects of the host; the same value while they do not change.
+
     Raises:
         StoreError: the repository cannot be read.
     """
 
     def __init__(
-        self, settings: Settings, source: Source, loaded: Loaded, stores: Stores, meters: Meters
+        self,
+        settings: Settings,
+        source: Source,
+        loaded: Loaded,
+        stores: Stores,
+        meters: Meters,
+        *,
+        objects: Callable[[], Sequence[KnownObject]] = tuple,
     ) -> None:
         self.source = source
         self.stores = stores
         self.loaded = loaded
-        self.registry = Registry.of(loaded.policy, loaded.registry, stores.labels.all())
+        self._objects = objects
+        self._known = objects()
+        self.registry = self._labels()
         self.recorder = Recorder(
             stores.rulings,
             lambda dialect, reason, n: meters.decisions.labels(dialect, reason).inc(n),
             everything=settings.decisions.record is Record.ALL,
         )
+        self.breaches: tuple[WallBreach, ...] = ()
         self._settings = settings
+        self._begin(time.time())
+        self._chronicle = Chronicle(stores.past.objects(time.time()))
         self._directory = Directory(loaded.policy, self.registry)
         self._relabel = threading.Event()
         self.point = DecisionPoint(
@@ -81,8 +120,8 @@ class Access:
         decisions = self._settings.decisions
         return Desk(self.point, Callers(decisions), peer_of, decisions.deadline, decisions.url)
 
-    def publish(self, fleet: Fleet, narrowing: Narrowing, *, clock: float) -> None:
-        """Decide by this tick from now on.
+    def publish(self, fleet: Fleet, narrowing: Narrowing, *, clock: float) -> tuple[Entry, ...]:
+        """Decide by this tick from now on; what is to be journalled of that.
 
         Args:
             clock: seconds of the boot clock at the tick.
@@ -102,13 +141,35 @@ class Access:
         self.point.publish(world)
         if world.policy.walls:
             narrowing.wall(world.occupied, lambda guest: self.point.history(GUEST, guest))
+        if fleet.breaches != self.breaches:
+            for each in set(fleet.breaches) - set(self.breaches):
+                log.error("a guest runs against a wall", **asdict(each))
+            self.breaches = fleet.breaches
+        return self._chronicle.of(world.guests, world.trust, directory.registry, at=fleet.at)
+
+    def inherit(self, kin: Sequence[Kin]) -> None:
+        """Bind heirs by what their forebears are bound to; the repository does the same."""
+        for each in kin:
+            self.point.inherit(GUEST, each.heir, each.forebear)
 
     def adopt(self, loaded: Loaded, *, at: float) -> Registry:
         """Take over a policy that is good; its labels."""
         self.loaded = loaded
-        self.registry = Registry.of(loaded.policy, loaded.registry, self.stores.labels.all())
+        self.registry = self._labels()
         self.source.keep(loaded, self.stores.policy, at=at)
+        self._version(at)
         return self.registry
+
+    def _begin(self, at: float) -> None:
+        """Journal that this run began, and when the last sign was of the one before it."""
+        document = {"heard": self.stores.past.heard()}
+        self.stores.journal.append([Entry(at, GuestId(""), "", RUN, document)])
+        self._version(at)
+
+    def _version(self, at: float) -> None:
+        loaded = self.loaded
+        path = str(self.source.path)
+        self.stores.versions.enter(PolicyVersion(loaded.policy.id, at, path, loaded.text))
 
     def refuse(self, error: str) -> None:
         """Note why a newer policy was not taken."""
@@ -120,10 +181,15 @@ class Access:
 
     def relabelled(self) -> Registry | None:
         """The labels in force where they changed since the last call, else None."""
-        if not self._relabel.is_set():
+        known = self._objects()
+        if known is self._known and not self._relabel.is_set():
             return None
+        self._known = known
         self._relabel.clear()
-        self.registry = Registry.of(
-            self.loaded.policy, self.loaded.registry, self.stores.labels.all()
-        )
+        self.registry = self._labels()
         return self.registry
+
+    def _labels(self) -> Registry:
+        return Registry.of(
+            self.loaded.policy, self.loaded.registry, self.stores.labels.all(), self._known
+        )

@@ -15,11 +15,15 @@ from trustd.api import access_shapes as shapes
 from trustd.api.peer import Peer
 from trustd.config import AdministrationSettings
 from trustd.daemon.access import Access, boot_clock
+from trustd.daemon.between import Between
 from trustd.daemon.differing import difference_of
+from trustd.daemon.formerly import Formerly
+from trustd.daemon.reloading import Reloading
 from trustd.decisions import Asker, Question
 from trustd.model import Assessment, GuestId, ObjectRef
+from trustd.pipeline import objects_of
 from trustd.policy.terms import GUEST
-from trustd.repository import Entry, Journal
+from trustd.repository import Entry
 
 log = structlog.get_logger()
 
@@ -31,19 +35,19 @@ REFUSALS = (10, 60.0)
 
 
 class Administration:
-    """Explains decisions, and changes labels.
-
-    Args:
-        path: of the policy file, as people know it.
-    """
+    """Explains decisions, and changes labels and the policy."""
 
     def __init__(
-        self, access: Access, journal: Journal, settings: AdministrationSettings, path: str
+        self,
+        access: Access,
+        settings: AdministrationSettings,
+        between: Between,
+        reloading: Reloading,
     ) -> None:
         self._access = access
-        self._journal = journal
+        self._between = between
+        self._reloading = reloading
         self._group = settings.group
-        self._path = path
         self._changing = threading.Lock()
         self._refusals: deque[float] = deque()
 
@@ -71,7 +75,23 @@ class Administration:
             trust=None if isnan(guest.trust) else guest.trust,
             labels=dict(seen.guest.labels) if seen else {},
             object_labels=dict(self._access.point.world.directory.registry.object(target)),
+            notes=self._orders(question),
         )
+
+    def _orders(self, question: Question) -> tuple[str, ...]:
+        """What an operator ordered that has a say in an answer."""
+        order = self._access.point.world.override(question, time.time(), boot_clock())
+        if order is None:
+            return ()
+        said = f"{order.bound} {order.band} by {order.author.name}: {order.reason}"
+        return (f"an override has the guest {said}",)
+
+    def why_then(self, guest: str, action: str, target: ObjectRef, at: float) -> shapes.WhyDoc:
+        """Why a guest was permitted something at a time that has passed, or was not."""
+        registry = self._access.point.world.directory.registry
+        stores = self._access.stores
+        formerly = Formerly(stores.past, stores.versions)
+        return formerly.why(guest, action, target, at, registry)
 
     def can(self, guest: Assessment) -> shapes.CanList:
         """What a guest may do to every object that is known."""
@@ -112,7 +132,7 @@ class Administration:
         return shapes.PolicyText(
             name=policy.name,
             id=policy.id,
-            path=self._path,
+            path=str(self._access.source.path),
             mode=policy.mode,
             loaded=loaded.at,
             error=loaded.error,
@@ -136,6 +156,48 @@ class Administration:
                 for each in policy.document.exceptions
             ],
             text=loaded.text,
+            violations=[
+                shapes.BrokenDoc(each.guest, each.name, each.wall, each.value, each.held)
+                for each in self._access.breaches
+            ],
+        )
+
+    async def reload(self, *, force: bool, peer: Peer) -> shapes.ReloadDoc:
+        """Take over the policy file, between two ticks."""
+        by = {"uid": peer.uid, "pid": peer.pid}
+        loaded = await self._between.do(lambda: self._reloading.now(force=force, by=by))
+        return shapes.ReloadDoc(
+            loaded.policy.name,
+            loaded.policy.id,
+            [str(doubt.problem) for doubt in loaded.doubts],
+            [problem.message for problem in loaded.broken],
+        )
+
+    def objects(self, kind: str | None) -> shapes.ObjectList:
+        """The objects that are known, with every name and label."""
+        world = self._access.point.world
+        registry = world.directory.registry
+        held: dict[ObjectRef, list[str]] = {}
+        for id_, seen in sorted(world.guests.items()):
+            for ref in objects_of(seen.guest):
+                held.setdefault(registry.identity(ref), []).append(id_)
+        refs = (
+            ObjectRef(each, identity)
+            for each in sorted(world.policy.objects.types)
+            if kind in {None, each}
+            for identity in world.objects(each)
+        )
+        return shapes.ObjectList(
+            [
+                shapes.ObjectDoc(
+                    ref.type,
+                    ref.id,
+                    [name.id for name in registry.names(ref) if name != ref],
+                    dict(registry.object(ref)),
+                    held.get(ref, []),
+                )
+                for ref in refs
+            ]
         )
 
     def labels(self, kind: str, identity: str) -> shapes.LabelsDoc:
@@ -189,9 +251,11 @@ class Administration:
                     "pid": peer.pid,
                 },
             )
-            store.change(entity, change.set, change.remove, entry)
-        self._access.labels_changed()
-        log.info("labels changed", type=change.type, id=change.id, labels=after, uid=peer.uid)
+            if not change.dry_run:
+                store.change(entity, change.set, change.remove, entry)
+        if not change.dry_run:
+            self._access.labels_changed()
+            log.info("labels changed", type=change.type, id=change.id, labels=after, uid=peer.uid)
         shown = self.labels(*entity).labels
         others = {name: value for name, value in shown.items() if name not in before}
         return shapes.LabelsDoc(*entity, {**others, **after}, after)
@@ -211,4 +275,6 @@ class Administration:
         self._refusals.append(now)
         document = {**what, "uid": peer.uid if peer else None, "pid": peer.pid if peer else None}
         log.warning("a change was refused", **document)
-        self._journal.append([Entry(time.time(), GuestId(""), "", "refused", document)])
+        self._access.stores.journal.append(
+            [Entry(time.time(), GuestId(""), "", "refused", document)]
+        )

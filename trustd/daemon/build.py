@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,23 +15,61 @@ from trustd.api import Live
 from trustd.config import OnStop, Settings
 from trustd.daemon.access import Access, Stores, boot_clock
 from trustd.daemon.administration import Administration
+from trustd.daemon.auditing import Auditing
 from trustd.daemon.between import Between
+from trustd.daemon.entry import ADMISSION, Doorkeeper
+from trustd.daemon.evidence import Testimony
 from trustd.daemon.feedback import Feedback
+from trustd.daemon.gatekeeping import Gatekeeping
+from trustd.daemon.history import History
+from trustd.daemon.incidents import Handling
+from trustd.daemon.notifying import Notifying
+from trustd.daemon.overriding import Ordering
+from trustd.daemon.reloading import Reloading, info_of
 from trustd.daemon.source import Source
 from trustd.enforce import Enforcer, EnforceSettings, standard_actuators
+from trustd.enforce.errands import Alert, Capture, Evidence, Hook, Runner, Trade
 from trustd.errors import PolicyError
-from trustd.hypervisor import ControlConnection, HypervisorSettings, LibvirtHypervisor
+from trustd.gate import Gates
+from trustd.hypervisor import (
+    ControlConnection,
+    HostObjects,
+    HypervisorSettings,
+    Leases,
+    LibvirtHypervisor,
+)
 from trustd.metrics import Exposition, Meters, MetricsPage
-from trustd.model import Fleet, GuestState, PolicyInfo
-from trustd.pipeline import Keeping, Line, Measuring, Narrowing, Probing, Registry, Stages
+from trustd.model import Fleet
+from trustd.pipeline import (
+    Entering,
+    Gated,
+    Hearing,
+    Keeping,
+    Line,
+    Measuring,
+    Narrowing,
+    Probing,
+    Registry,
+    Stages,
+    Upkeep,
+)
 from trustd.plugins import Plugins, Ward, discover
 from trustd.policy import Policy
-from trustd.repository import Database, IntentLedger, Journal
+from trustd.repository import (
+    Database,
+    ErrandStore,
+    IncidentStore,
+    IntentLedger,
+    Journal,
+    OrderStore,
+    ReportStore,
+)
 from trustd.spi import Hypervisor
 
 log = structlog.get_logger()
 
 DATABASE = "trustd.db"
+GATES = "gates"
 _CONTROL_CALLS = 12
 LONGEST = 3
 PATIENCE = 180.0
@@ -48,28 +87,44 @@ class Daemon:
     plugins: Plugins
     hypervisor: Hypervisor
     control: ControlConnection
+    objects: HostObjects
     database: Database
     probing: Probing
     enforcer: Enforcer
     narrowing: Narrowing
     access: Access
+    reloading: Reloading
     office: Administration
+    auditing: Auditing
+    doorkeeper: Doorkeeper
+    gatekeeping: Gatekeeping
+    history: History
     between: Between
     feedback: Feedback
+    leases: Leases
+    testimony: Testimony
+    ordering: Ordering
+    incidents: Handling
     line: Line
     live: Live
     meters: Meters
     exposition: Exposition
+    notifying: Notifying
 
     def tick(self) -> Fleet:
         """One tick of the line, counted, and decided by from now on."""
         labels = self.access.relabelled()
         if labels is not None:
             self.line.relabel(labels, at=time.time())
+        self.gatekeeping.keep()
         clock = boot_clock()
         fleet = self.line.tick()
-        self.access.publish(fleet, self.narrowing, clock=clock)
+        self.incidents.step(fleet, self.narrowing.policy)
+        self.access.inherit(self.line.kin)
+        self.line.note(self.access.publish(fleet, self.narrowing, clock=clock))
+        self.history.note(fleet)
         self.meters.observe(fleet)
+        self.notifying.observe(fleet)
         return fleet
 
     def page(self, fleet: Fleet) -> MetricsPage:
@@ -82,31 +137,22 @@ class Daemon:
 
     def reload(self) -> None:
         """Take over the policy file and the labels; a bad one leaves all as it is."""
-        now = time.time()
-        running = [
-            seen.guest
-            for seen in self.narrowing.world().values()
-            if seen.guest.state is not GuestState.SHUTOFF
-        ]
-        try:
-            loaded = self.access.source.read(at=now, running=running)
-        except PolicyError as error:
-            log.error("policy refused", error=str(error))  # noqa: TRY400 - a mistake in a file
-            self.line.refuse(str(error))
-            self.access.refuse(str(error))
-            return
-        policy = loaded.policy
-        registry = self.access.adopt(loaded, at=now)
-        self.line.adopt(policy, registry, _info(policy, self.settings.policy, now))
-        log.info("policy loaded", name=policy.name, id=policy.id)
+        # what is wrong is told by whoever finds it
+        with suppress(PolicyError):
+            self.reloading.now()
 
     def close(self) -> None:
         """Give back or keep what is narrowed, save, and end every thread."""
         with ExitStack() as ends:  # the last one first, whatever an earlier one throws
-            for part in (self.database, self.control, self.hypervisor, self.probing):
+            for part in (self.database, self.objects, self.control, self.hypervisor, self.probing):
                 ends.callback(part.close)
+            ends.callback(self.leases.close)
+            ends.callback(self.notifying.close)
             ends.callback(self.enforcer.close)
+            ends.callback(self.auditing.anchor)
+            ends.callback(self.history.close)
             ends.callback(self.line.close)
+            ends.callback(self.incidents.close)
             if self.settings.on_stop is OnStop.RESTORE:
                 self.enforcer.restore_all(at=time.time())
 
@@ -129,8 +175,15 @@ def build(settings: Settings) -> Daemon:
     loaded = source.begin(stores.policy, at=time.time())
     source.keep(loaded, stores.policy, at=time.time())
     meters = Meters(__version__)
-    access = Access(settings, source, loaded, stores, meters)
-    enforcer = Enforcer(control, IntentLedger(database), standard_actuators(), EnforceSettings())
+    objects = HostObjects(door)
+    access = Access(settings, source, loaded, stores, meters, objects=lambda: objects.known)
+    notifying = Notifying(settings.notify, database, meters)
+    gates = Gates(settings.state / GATES)
+    levers = standard_actuators(gates=gates)
+    enforcer = Enforcer(control, IntentLedger(database), levers, EnforceSettings())
+    capture = Capture(control, evidence_of(settings))
+    reports, leases = ReportStore(database), Leases(door)
+    hearing = Hearing(reports.waiting())
     wired = wire(
         plugins,
         hypervisor,
@@ -140,30 +193,66 @@ def build(settings: Settings) -> Daemon:
         database=database,
         path=settings.policy,
         interval=settings.interval,
+        gates=gates,
+        trades={"capture": capture, "alert": Alert(notifying.alert), "hook": Hook(settings.hooks)},
+        upkeep=capture,
+        hearing=hearing,
     )
     if loaded.error:
         wired.line.refuse(loaded.error)
     features = wired.measuring.features
     between = Between()
+    live = Live(features, meters, version=__version__, on_stop=settings.on_stop)
+    reloading = Reloading(access, wired.narrowing, wired.line, settings.policy)
     return Daemon(
         settings=settings,
         plugins=plugins,
         hypervisor=hypervisor,
         control=control,
+        objects=objects,
         database=database,
         probing=wired.probing,
         enforcer=enforcer,
         narrowing=wired.narrowing,
         access=access,
-        office=Administration(
-            access, Journal(database), settings.administration, str(settings.policy)
+        reloading=reloading,
+        office=Administration(access, settings.administration, between, reloading),
+        auditing=Auditing(database, settings.state, settings.audit),
+        doorkeeper=Doorkeeper(
+            access,
+            Journal(database),
+            database,
+            lambda: wired.narrowing.orders,
+            lambda reason: meters.decisions.labels(ADMISSION, reason).inc(),
         ),
+        gatekeeping=Gatekeeping(
+            gates,
+            control,
+            Journal(database),
+            lambda: {seen.guest.id: seen.guest for seen in access.point.world.guests.values()},
+        ),
+        history=History(database, settings, features, meters),
         between=between,
         feedback=Feedback(wired.line, between),
+        leases=leases,
+        testimony=Testimony(
+            settings.decisions, lambda: access.point.world, reports, hearing, leases
+        ),
+        ordering=Ordering(
+            wired.line.overriding, between, live, settings.administration.longest_order
+        ),
+        incidents=Handling(
+            IncidentStore(database),
+            stores.rulings,
+            between,
+            meters.incidents,
+            lambda: wired.narrowing.policy.bands,
+        ),
         line=wired.line,
-        live=Live(features, meters, version=__version__),
+        live=live,
         meters=meters,
         exposition=Exposition(features),
+        notifying=notifying,
     )
 
 
@@ -188,6 +277,10 @@ def wire(
     path: Path,
     interval: float,
     observe_only: bool = False,
+    gates: Gates | None = None,
+    trades: Mapping[str, Trade] | None = None,
+    upkeep: Upkeep | None = None,
+    hearing: Hearing | None = None,
 ) -> Wired:
     """The line over any hypervisor, a recorded one too.
 
@@ -196,6 +289,10 @@ def wire(
         path: where the policy came from.
         interval: seconds between two ticks.
         observe_only: whether nothing is done, whatever the policy says.
+        gates: of this host's disks; None for none.
+        trades: what can be done once when a guest enters a band; None for nothing.
+        upkeep: of what they change of guests.
+        hearing: takes in what other services report; None where nobody does.
     """
     ward = Ward(plugins.names)
     probing = Probing(plugins.probes, ward, time.time)
@@ -211,10 +308,21 @@ def wire(
         narrowing=narrowing,
         enforcer=enforcer,
         keeping=keeping,
+        orders=OrderStore(database),
+        entering=Entering(Runner(trades or {}), ErrandStore(database), upkeep),
+        gated=Gated(gates),
+        hearing=hearing or Hearing(),
     )
     in_force = IntentLedger(database).intents()
-    line = Line(stages, _info(policy, path, time.time()), interval, in_force=in_force)
+    line = Line(stages, info_of(policy, path, time.time()), interval, in_force=in_force)
     return Wired(line, probing, measuring, narrowing)
+
+
+def evidence_of(settings: Settings) -> Evidence:
+    """Where this daemon keeps evidence."""
+    kept = settings.evidence
+    place = kept.directory or settings.state / "evidence"
+    return Evidence(place, int(kept.most), int(kept.free), kept.each)
 
 
 def source_of(settings: Settings, plugins: Plugins) -> Source:
@@ -231,7 +339,3 @@ def read_policy(path: Path, plugins: Plugins) -> Policy:
     """
     features = {feature.name for feature in plugins.features}
     return Source(path, None, features).read(at=time.time()).policy
-
-
-def _info(policy: Policy, path: Path, now: float) -> PolicyInfo:
-    return PolicyInfo(policy.name, policy.id, str(path), now)

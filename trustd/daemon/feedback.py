@@ -40,16 +40,26 @@ class Feedback:
         at, name = time.time(), guest.guest.name
         by = {"uid": peer.uid, "pid": peer.pid}
         said = Word(at, guest.id, name, word.verdict, word.reason, by)
-        heard = await self._between.do(lambda: self._line.acknowledge(said))
-        log.info(
-            "acknowledged",
-            guest=guest.id,
-            verdict=word.verdict,
-            reason=word.reason,
-            before=heard.before,
-            after=heard.after,
-            **by,
-        )
+        dry_run = word.dry_run
+        heard = await self._between.do(lambda: self._line.acknowledge(said, dry_run=dry_run))
+        if not dry_run:
+            log.info(
+                "acknowledged",
+                guest=guest.id,
+                verdict=word.verdict,
+                reason=word.reason,
+                before=heard.before,
+                after=heard.after,
+                **by,
+            )
         return AcknowledgedDoc(
-            guest.id, name, word.verdict, word.reason, at, heard.before, heard.after, heard.ended
+            guest.id,
+            name,
+            word.verdict,
+            word.reason,
+            at,
+            heard.before,
+            heard.after,
+            heard.ended,
+            dry_run,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import pwd
 import time
 from math import inf
 
@@ -15,10 +13,10 @@ from trustd.api import override_views as views
 from trustd.api.overrides import ORDERS
 from trustd.api.peer import Peer
 from trustd.daemon.access import boot_clock
+from trustd.daemon.author import author_of
 from trustd.daemon.between import Between
 from trustd.model import (
     Assessment,
-    Author,
     Bound,
     Order,
     Override,
@@ -74,7 +72,7 @@ class Ordering:
         self, guest: Assessment, asked: shapes.OverrideRequest, peer: Peer
     ) -> shapes.OrderDoc:
         """Bound a guest's band."""
-        bound, author = Bound(asked.bound), await _author(peer)
+        bound, author = Bound(asked.bound), await author_of(peer)
         order = Override(guest.id, asked.band, bound, _term(asked.seconds), author, asked.reason)
         return await self._give("override", order, dry_run=asked.dry_run)
 
@@ -82,19 +80,19 @@ class Ordering:
         self, guest: Assessment, asked: shapes.ProtectRequest, peer: Peer
     ) -> shapes.OrderDoc:
         """Protect a guest."""
-        order = Protection(guest.id, _term(asked.seconds), await _author(peer), asked.reason)
+        order = Protection(guest.id, _term(asked.seconds), await author_of(peer), asked.reason)
         return await self._give("protect", order, dry_run=asked.dry_run)
 
     async def pause(self, asked: shapes.PauseRequest, peer: Peer) -> shapes.OrderDoc:
         """Pause enforcement."""
-        order = Pause(asked.keep, _term(asked.seconds), await _author(peer), asked.reason)
+        order = Pause(asked.keep, _term(asked.seconds), await author_of(peer), asked.reason)
         return await self._give("pause", order, dry_run=asked.dry_run)
 
     async def take(
         self, kind: str, guest: str, reason: str, peer: Peer, *, dry_run: bool
     ) -> shapes.OrderDoc:
         """Take an order back."""
-        author = await _author(peer)
+        author = await author_of(peer)
         order, effects = await self._between.do(
             lambda: self._overriding.take(
                 (kind, guest), author, reason, at=time.time(), dry_run=dry_run
@@ -105,7 +103,7 @@ class Ordering:
 
     async def accept(self, asked: shapes.AcceptRequest, peer: Peer) -> shapes.OrderDoc:
         """Let those be narrowed that are held because they are too many."""
-        author = await _author(peer)
+        author = await author_of(peer)
         effects = await self._between.do(
             lambda: self._overriding.accept(
                 author, asked.reason, at=time.time(), dry_run=asked.dry_run
@@ -123,16 +121,3 @@ class Ordering:
 
 def _term(seconds: float | None) -> Term:
     return Term(time.time(), boot_clock(), inf if seconds is None else seconds)
-
-
-async def _author(peer: Peer) -> Author:
-    """Whoever is at the other end; a directory of users may be slow to say their name."""
-    name = await asyncio.to_thread(_name, peer.uid)
-    return Author(peer.uid, peer.pid, name)
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OSError):
-        return str(uid)

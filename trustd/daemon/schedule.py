@@ -19,6 +19,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from trustd.daemon.build import Daemon
+from trustd.daemon.history import STORE_SECONDS, UPKEEP_SECONDS
 from trustd.daemon.pacing import Steady
 from trustd.daemon.systemd import Notifier
 from trustd.metrics import MetricsPage
@@ -26,7 +27,7 @@ from trustd.model import Fleet
 
 log = structlog.get_logger()
 
-LINE, PROBES = "line", "probes"
+LINE, PROBES, UPKEEP = "line", "probes", "upkeep"
 MOST_FAILED = 5
 """Ticks in a row that may fail before the daemon ends, so that somebody starts it anew."""
 
@@ -58,6 +59,7 @@ class Schedule:
                 # one thread, so that nothing that the line does overlaps
                 LINE: ThreadPoolExecutor(1),
                 PROBES: ThreadPoolExecutor(max(1, len(daemon.probing.probes))),
+                UPKEEP: ThreadPoolExecutor(1),
             },
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
             timezone=UTC,
@@ -67,6 +69,9 @@ class Schedule:
         settings = daemon.settings
         self._every(settings.interval, self._tick, LINE, LINE)
         self._every(settings.save, daemon.save, "save", LINE)
+        self._every(settings.audit.every, daemon.auditing.anchor, "anchor", UPKEEP)
+        self._every(STORE_SECONDS, daemon.history.store, "history", UPKEEP)
+        self._every(UPKEEP_SECONDS, daemon.history.upkeep, "retention", UPKEEP)
         for probe in daemon.probing.probes:
             self._every(
                 probe.every, partial(daemon.probing.round, probe), f"probe {probe.name}", PROBES
@@ -129,6 +134,12 @@ def status_line(fleet: Fleet) -> str:
     """One line for ``systemctl status``."""
     stale = sum(guest.freshness in {"partial", "stale"} for guest in fleet.guests.values())
     line = f"{len(fleet.guests)} guests, {stale} stale, {fleet.mode}"
+    if (pause := fleet.orders.pause) is not None:
+        line += f", PAUSED by {pause.author.name}" + (" (kept)" if pause.keep else "")
+    if fleet.held:
+        line += f", {len(fleet.held)} held back"
+    if fleet.orders.overrides:
+        line += f", {len(fleet.orders.overrides)} overridden"
     if not fleet.hypervisor.up:
         line += ", hypervisor unreachable"
     if fleet.store_error:

@@ -89,10 +89,23 @@ async def _serve(
         tcp,
         inherited=inherited_sockets(),
         office=daemon.office,
-        mounts=[partial(mount, daemon.access.desk(peer_of)), daemon.feedback.mount],
+        mounts=[
+            partial(mount, daemon.access.desk(peer_of)),
+            daemon.feedback.mount,
+            daemon.testimony.mount,
+            daemon.ordering.mount,
+            daemon.doorkeeper.mount,
+            daemon.auditing.mount,
+            daemon.gatekeeping.mount,
+            daemon.notifying.mount,
+            daemon.history.mount,
+            daemon.incidents.mount,
+        ],
     ) as listening:
         log.info("listening", socket=str(listening.socket_path), tcp=listening.tcp)
         daemon.hypervisor.start()
+        daemon.notifying.start()
+        daemon.objects.start()
         schedule.start()
         clock = asyncio.create_task(follow_clock(schedule.scheduler))
         notifier.ready("waiting for the first tick")

@@ -35,6 +35,7 @@ class Loaded:
         at: epoch seconds at which it came into force.
         error: why a newer one was not taken; empty where this is the newest.
         doubts: what it says that is allowed, but hardly meant.
+        broken: what runs against its walls, where it was forced.
     """
 
     policy: Policy
@@ -43,6 +44,7 @@ class Loaded:
     at: float
     error: str = ""
     doubts: tuple[Warned, ...] = ()
+    broken: tuple[Problem, ...] = ()
 
 
 class Source:
@@ -59,13 +61,14 @@ class Source:
         self._objects = objects
         self._features = features
 
-    def read(self, *, at: float, running: Iterable[Guest] = ()) -> Loaded:
+    def read(self, *, at: float, running: Iterable[Guest] = (), force: bool = False) -> Loaded:
         """The policy of the file, if it passes every check.
 
         Args:
             at: epoch seconds, to tell exceptions that are over.
             running: the guests that run; a wall that they break refuses the policy.
                 none at the start, when nobody knows what runs.
+            force: whether such a wall is only told.
 
         Raises:
             PolicyError: with every mistake.
@@ -73,10 +76,12 @@ class Source:
         text = _text(self.path, "name another with the setting policy")
         document = Document.read(text, str(self.path), PolicyError)
         policy = compiled(document, features=self._features)
-        problems = (*_failed(policy, self.path), *_broken(policy, document, running))
+        broken = tuple(_broken(policy, document, running))
+        problems = (*_failed(policy, self.path), *(() if force else broken))
         if problems:
             raise PolicyError(problems)
-        return Loaded(policy, self.labels(), text, at, doubts=lint(policy, document, at=at))
+        doubts = lint(policy, document, at=at)
+        return Loaded(policy, self.labels(), text, at, doubts=doubts, broken=broken)
 
     def parse(self, text: str, path: str) -> Policy:
         """A policy that does not come into force.
@@ -177,4 +182,6 @@ def _broken(policy: Policy, document: Document, running: Iterable[Guest]) -> Ite
     ):
         held = f", {blocked.held} runs here too" if blocked.held else ""
         message = f"wall {blocked.wall} refuses {names[GuestId(identity)]} ({identity}){held}"
-        yield document.problem(("walls",), message, "stop or move it first", at_key=True)
+        yield document.problem(
+            ("walls",), message, "stop or move it first, or force it", at_key=True
+        )

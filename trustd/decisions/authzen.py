@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from trustd.config import Dialect
-from trustd.decisions.body import Malformed, is_text, labels, parse
+from trustd.decisions.body import Malformed, TooLarge, is_text, labels, parse
 from trustd.decisions.desk import POLICY, Desk
 from trustd.decisions.point import UNRECORDED
 from trustd.decisions.question import LONGEST, Asker, Question
 from trustd.model import Decision
 from trustd.policy import Labels
 
-JSON: dict[str, str] = {"Content-Type": "application/json"}
+_PLAIN_TYPE = "application/json"
+JSON: dict[str, str] = {"Content-Type": _PLAIN_TYPE}
 MOST_ITEMS = 10_000
 PATIENCE = 10.0
 """Seconds for a body to arrive."""
@@ -85,6 +86,9 @@ class Evaluation:
         if decisions:
             policy = decisions[-1].policy
         everywhere = wants_reason(document)
+        if len(valid) == len(asked) and not everywhere and "context" not in _members(items):
+            # nothing broken and no reasons asked for: every answer is one of two
+            return answered({"evaluations": [_PLAIN[d.permit] for d in decisions]}, policy)
         answers: list[Answer] = []
         left = iter(decisions)
         for item, each in zip(items, asked, strict=False):
@@ -140,17 +144,29 @@ async def read(request: web.Request) -> Document:
     Raises:
         Malformed: it carries none.
     """
-    if request.content_type != "application/json":
+    # the plain header is looked at first: to parse it costs more than to decide
+    if (
+        request.headers.get(hdrs.CONTENT_TYPE) != _PLAIN_TYPE
+        and request.content_type != _PLAIN_TYPE
+    ):
         raise Malformed("the Content-Type must be application/json")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            body = await request.read()
-    except TimeoutError:
-        raise Malformed(f"the body did not come within {PATIENCE:g} s") from None
-    document = parse(body)
+    document = parse(await _body(request))
     if not isinstance(document, dict):
         raise Malformed("the body must be a JSON object")
     return document
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        if request.content.is_eof():
+            # it came with its head: there is nothing to wait for
+            return await request.read()
+        async with asyncio.timeout(PATIENCE):
+            return await request.read()
+    except TimeoutError:
+        raise Malformed(f"the body did not come within {PATIENCE:g} s") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise TooLarge("the body is too large: ask in several batches") from None
 
 
 def question_of(document: Document) -> Question:
@@ -165,28 +181,24 @@ def question_of(document: Document) -> Question:
 def _plain_question(document: Document) -> Question | None:
     """The question where nothing but texts makes it up, as in almost all; else None."""
     try:
-        subject, resource = document["subject"], document["resource"]
-        found = Question(
+        subject, action = document["subject"], document["action"]
+        resource = document["resource"]
+        texts = (
             subject["type"],
             subject["id"],
-            document["action"]["name"],
+            action["name"],
             resource["type"],
             resource["id"],
         )
+        # one pass over all five tells whether they are texts, and not too long
+        length = len("".join(texts))
     except (KeyError, TypeError):
         return None
-    if (
-        "properties" in subject
-        or "properties" in resource
-        or "context" in document
-        or "properties" in document["action"]
-    ):
+    # nothing stands beside them: counting keys is quicker than looking for each that may
+    if len(subject) + len(action) + len(resource) != len(texts) or "context" in document:
         return None
-    try:
-        length = len("".join(found[:5]))
-    except TypeError:
-        return None
-    return found if length <= LONGEST else None
+    # a named tuple's own constructor is Python, and costs as much as all of this
+    return tuple.__new__(Question, (*texts, None, None)) if length <= LONGEST else None
 
 
 def _whole_question(document: Document) -> Question:
@@ -265,13 +277,22 @@ def _questions(document: Document, items: Sequence[Any]) -> list[Question | Malf
     }
     found: list[Question | Malformed] = []
     for item in items:
-        try:
-            if not isinstance(item, dict):
-                raise Malformed("an item must be an object")  # noqa: TRY301 - as any other
-            found.append(question_of({**defaults, **item} if defaults else item))
-        except Malformed as error:
-            found.append(error)
+        whole = {**defaults, **item} if defaults and isinstance(item, dict) else item
+        question: Question | Malformed | None = _plain_question(whole)
+        if question is None:
+            try:
+                if not isinstance(item, dict):
+                    raise Malformed("an item must be an object")  # noqa: TRY301 - as any other
+                question = _whole_question(whole)
+            except Malformed as error:
+                question = error
+        found.append(question)
     return found
+
+
+def _members(items: Sequence[Any]) -> Collection[str]:
+    """Every member that some item has."""
+    return set().union(*items)
 
 
 def _broken(error: Malformed) -> Answer:
@@ -288,7 +309,7 @@ def bad(error: Malformed) -> web.Response:
     """What is wrong with a request, as a message."""
     message = str(error)
     body = orjson.dumps(message if is_text(message) else "malformed")
-    return web.Response(status=HTTPStatus.BAD_REQUEST, body=body, headers=JSON)
+    return web.Response(status=error.status, body=body, headers=JSON)
 
 
 def refused() -> web.Response:

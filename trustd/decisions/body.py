@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -18,6 +19,14 @@ MOST_VALUES = 256
 
 class Malformed(TrustdError):
     """What was sent cannot be a question."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class TooLarge(Malformed):
+    """More was sent than is read."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 def parse(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON may be
@@ -36,12 +45,15 @@ def parse(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON may be
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"not JSON: {error}") from None
-    # Which of two equal keys counts, two readers may see differently. There are as many
-    # keys as quotes before colons, if nothing is escaped. A text that begins with a blank
-    # and a colon looks like one more, and then each object is looked at.
+    # Which of two equal keys counts, two readers may see differently. What is written again
+    # as it was, and most is, had none. Else there are as many keys as quotes before colons, if
+    # nothing is escaped. A text that begins with a blank and a colon looks like one more, and
+    # then each object is looked at.
     try:
         again = orjson.dumps(value)
-        if b"\\" in body or body.translate(None, _BLANKS).count(b'":') != again.count(b'":'):
+        if again != body and (
+            b"\\" in body or body.translate(None, _BLANKS).count(b'":') != again.count(b'":')
+        ):
             json.loads(body, object_pairs_hook=_once)
     except (RecursionError, orjson.JSONEncodeError):
         raise Malformed("nested too deeply") from None

@@ -81,7 +81,9 @@ def tokens(request: web.Request) -> tuple[str, ...]:
     """
     found: list[str] = []
     for header in (hdrs.AUTHORIZATION, "X-Auth-Token"):
-        values = request.headers.getall(header, ())
+        if header not in request.headers:
+            continue
+        values = request.headers.getall(header)
         if len(values) != 1:
             continue
         scheme, _, rest = values[0].partition(" ")

@@ -8,17 +8,18 @@ question comes between, and is on the disk before anybody hears of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 
 import structlog
 
 from trustd.decisions.question import Asker, Question
-from trustd.decisions.records import Recorder
+from trustd.decisions.records import Recorder, Written
 from trustd.decisions.world import World
 from trustd.errors import StoreError
-from trustd.model import Decision
+from trustd.model import Decision, Override
 from trustd.policy import Explanation, Ruling, decide, explain
 from trustd.policy import reasons as why
 from trustd.policy.walls import NOTHING, Binding, History
@@ -74,6 +75,7 @@ class DecisionPoint:
         self._clocks = clocks
         self._deadline = deadline
         self._history: dict[_Key, History] = dict(walls.all())
+        self._holding = threading.Lock()
         self._pending: dict[_Key, set[asyncio.Task[None]]] = {}
 
     @property
@@ -84,6 +86,11 @@ class DecisionPoint:
     def publish(self, world: World) -> None:
         """Decide by this from now on; from any thread."""
         self._world = world
+
+    def inherit(self, kind: str, heir: str, forebear: str) -> None:
+        """Bind a subject by what another one is bound to now; from any thread."""
+        for wall, values in self.history(kind, forebear).items():
+            self._hold((kind, heir), wall, values)
 
     def history(self, kind: str, identity: str) -> History:
         """What a subject is bound to."""
@@ -104,28 +111,39 @@ class DecisionPoint:
         Args:
             stop: whether a decision ends the batch; it is the last of the answers then.
         """
-        world, recorder = self._world, self._recorder
+        world, everything = self._world, self._recorder.everything
         at, clock = self._clocks.now(), self._clocks.boot()
         answers: list[Decision] = []
-        for number, question in enumerate(questions, start=1):
+        unwritten: dict[Written, list[int]] = {}
+        for number, question in enumerate(questions):
+            if number and not number % AT_ONCE:
+                await asyncio.sleep(0)
+                at, clock = self._clocks.now(), self._clocks.boot()
             decision, binds = self._rule(world, asker, question, at, clock)
-            recorder.count(asker.dialect, decision.reason)
-            if binds or not decision.permit or self._pending or recorder.everything:
-                decision = await self._noted(asker, question, decision, binds)
+            if binds or not decision.permit or everything or self._pending:
+                if binds:
+                    self._bind(_key(question), binds, _record(at, asker, question, decision))
+                elif everything or not decision.permit:
+                    written = self._recorder.add(_record(at, asker, question, decision))
+                    unwritten.setdefault(written, []).append(number)
+                if decision.permit and (unstored := self._pending.get(_key(question))):
+                    # it may rest on a binding that is on its way to the disk
+                    decision = await self._stored(asker, question, decision, set(unstored))
             answers.append(decision)
             if stop is not None and stop(decision):
                 break
-            if not number % AT_ONCE:
-                await asyncio.sleep(0)
-                at, clock = self._clocks.now(), self._clocks.boot()
+        if unwritten:
+            await self._recorded(answers, unwritten)
+        self._recorder.count(asker.dialect, answers)
         return answers
 
     def explain(self, asker: Asker, question: Question) -> Explanation:
         """Why a question is answered as it is; binds and records nothing."""
         world, at = self._world, self._clocks.now()
-        subject, band = world.party(asker, question, at, self._clocks.boot())
+        clock = self._clocks.boot()
+        subject, band = world.party(asker, question, at, clock)
         trust = world.trust_of(subject)
-        return explain(
+        told = explain(
             world.policy,
             subject,
             question.action,
@@ -136,6 +154,12 @@ class DecisionPoint:
             history=self._bound(question),
             occupied=world.occupied,
         )
+        override = world.override(question, at, clock)
+        if override is None:
+            return told
+        said = f"{override.bound} {override.band}"
+        text = f"{told.text}; an operator has it {said}"
+        return replace(told, decision=_overridden(told.decision, override), text=text)
 
     def permitted(
         self, world: World, asker: Asker, questions: Iterable[Question]
@@ -153,17 +177,27 @@ class DecisionPoint:
     def _rule(
         self, world: World, asker: Asker, question: Question, at: float, clock: float
     ) -> Ruling:
+        # services ask the same again and again between two ticks, which is all that can change
+        # most answers: a look-up costs a tenth of deciding anew
+        plain = question[5] is None and question[6] is None and world.fresh(clock)
+        if plain and (known := world.rulings.get(question)) is not None:
+            return known
         subject, band = world.party(asker, question, at, clock)
+        target = world.target(asker, question)
         ruling = decide(
             world.policy,
             subject,
             question.action,
-            world.target(asker, question),
+            target,
             band=band,
             at=at,
             history=self._bound(question),
             occupied=world.occupied,
         )
+        if world.overridden and (override := world.override(question, at, clock)) is not None:
+            ruling = ruling._replace(decision=_overridden(ruling.decision, override))
+        elif plain:
+            world.remember(question, subject, target, ruling)
         if ruling.binds and not asker.registered:
             # a permit that nobody is bound by would open the wall to whoever asks
             wall, value = ruling.binds[0]
@@ -173,19 +207,22 @@ class DecisionPoint:
             )
         return ruling
 
-    async def _noted(
-        self, asker: Asker, question: Question, decision: Decision, binds: Sequence[Binding]
-    ) -> Decision:
-        """A decision that is recorded, and told when all that it rests on is on the disk."""
-        key, record = _key(question), _record(self._clocks.now(), asker, question, decision)
-        if binds:
-            self._bind(key, binds, record)
-        elif not decision.permit or self._recorder.everything:
-            self._recorder.add(record)
-        if decision.permit and key in self._pending:
-            # it may rest on a binding that is on its way to the disk
-            return await self._stored(asker, question, decision, set(self._pending[key]))
-        return decision
+    async def _recorded(
+        self, answers: list[Decision], unwritten: Mapping[Written, Sequence[int]]
+    ) -> None:
+        """Wait for records; a permit of which there is none in time becomes a denial.
+
+        Args:
+            unwritten: by the write that a record goes with, the places of its answers.
+        """
+        # wait() leaves the writes alone, whatever becomes of whoever asks
+        await asyncio.wait(unwritten, timeout=self._deadline)
+        for written, places in unwritten.items():
+            if written.done() and written.result():
+                continue
+            for place in places:
+                if answers[place].permit:
+                    answers[place] = _unrecorded(answers[place])
 
     def _bound(self, question: Question) -> History:
         if not self._history:
@@ -193,10 +230,8 @@ class DecisionPoint:
         return self._history.get(_key(question), NOTHING)
 
     def _bind(self, key: _Key, binds: Sequence[Binding], record: RulingRecord) -> None:
-        held = dict(self._history.get(key, NOTHING))
         for wall, value in binds:
-            held[wall] = held.get(wall, frozenset()) | {value}
-        self._history[key] = held
+            self._hold(key, wall, frozenset({value}))
         task = asyncio.get_running_loop().create_task(self._store(key, binds, record))
         self._pending.setdefault(key, set()).add(task)
         task.add_done_callback(lambda done: self._settled(key, done))
@@ -210,11 +245,23 @@ class DecisionPoint:
         try:
             await asyncio.wrap_future(self._walls.bind(binds, record))
         except StoreError:
-            held = dict(self._history.get(key, NOTHING))
             for wall, value in binds:
-                held[wall] = held.get(wall, frozenset()) - {value}
-            self._history[key] = held
+                self._hold(key, wall, frozenset(), without=frozenset({value}))
             raise
+
+    def _hold(
+        self,
+        key: _Key,
+        wall: str,
+        values: frozenset[str],
+        *,
+        without: frozenset[str] = frozenset(),
+    ) -> None:
+        # an heir is bound by the line's thread, everybody else by the loop's
+        with self._holding:
+            held = self._history.get(key, NOTHING)
+            now = held.get(wall, frozenset()) - without | values
+            self._history[key] = {**held, wall: now}
 
     def _settled(self, key: _Key, task: asyncio.Task[None]) -> None:
         tasks = self._pending[key]
@@ -232,10 +279,19 @@ class DecisionPoint:
         done, late = await asyncio.wait(unstored, timeout=self._deadline)
         if not late and not any(task.cancelled() or task.exception() for task in done):
             return permit
-        denial = replace(permit, permit=False, reason=UNRECORDED, role="", detail={})
-        self._recorder.count(asker.dialect, denial.reason)
+        denial = _unrecorded(permit)
         self._recorder.add(_record(self._clocks.now(), asker, question, denial))
         return denial
+
+
+def _overridden(decision: Decision, override: Override) -> Decision:
+    """A decision that says by which operator's word the band is what it is."""
+    said = f"{override.bound} {override.band}"
+    return replace(decision, detail={**decision.detail, "override": said})
+
+
+def _unrecorded(permit: Decision) -> Decision:
+    return replace(permit, permit=False, reason=UNRECORDED, role="", detail={})
 
 
 def _key(question: Question) -> _Key:

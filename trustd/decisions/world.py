@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import cast
 
 from trustd.decisions.question import LONGEST, Asker, Question
-from trustd.model import Assessment, GuestId, GuestState, ObjectRef
+from trustd.model import UNORDERED, Assessment, GuestId, GuestState, ObjectRef, Override
 from trustd.pipeline import Registry, Seen, objects_of
-from trustd.policy import Labels, Policy, Subject, Target
+from trustd.policy import Labels, Policy, Ruling, Subject, Target
 from trustd.policy.selectors import Values
 from trustd.policy.terms import GUEST
 from trustd.policy.walls import Occupied, occupancy
@@ -62,9 +62,7 @@ class Directory:
             return self._targets[key]
         if len(identity) > LONGEST:
             return None
-        ref = ObjectRef(kind, identity)
-        labels = {**(attached or {}), **self.registry.object(ref)}
-        made = self.policy.target(ref, cast("Mapping[str, str]", labels))
+        made = self.registry.target(self.policy, ObjectRef(kind, identity), attached or {})
         if attached is None:
             _remember(self._targets, key, made)
         return made
@@ -81,6 +79,9 @@ class World:
         occupied: who runs on the host, for running walls.
         clock: seconds of the boot clock at that tick.
         fresh_for: seconds after it for which its bands hold.
+        running: the labels of those that ran then.
+        overridden: whether an operator's override concerns any guest.
+        rulings: on questions that were asked of this world before; belongs to the loop.
     """
 
     directory: Directory
@@ -90,6 +91,9 @@ class World:
     occupied: Occupied
     clock: float
     fresh_for: float
+    running: Mapping[str, Values] = field(default_factory=dict)
+    overridden: bool = False
+    rulings: dict[Question, Ruling] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def empty(cls, directory: Directory) -> World:
@@ -128,7 +132,29 @@ class World:
             occupancy(walls, running) if walls else {},
             clock,
             LATE * interval,
+            running,
+            any(each.ordered.override is not None for each in here.values()),
         )
+
+    def fresh(self, clock: float) -> bool:
+        """Whether bands are those of the last tick still."""
+        return clock - self.clock <= self.fresh_for
+
+    def remember(
+        self, question: Question, subject: Subject | None, target: Target | None, ruling: Ruling
+    ) -> None:
+        """Keep a ruling, if it holds for as long as this world is fresh.
+
+        It does not where history, an exception or an operator's order has a say: those change,
+        or end, between two ticks.
+        """
+        if subject is None or target is None or subject.lifts or target.guards:
+            return
+        if subject.measured and self.guests[subject.id].ordered is not UNORDERED:
+            return
+        if len(self.rulings) >= REMEMBERED:
+            self.rulings.clear()
+        self.rulings[question] = ruling
 
     def party(
         self, asker: Asker, question: Question, at: float, clock: float
@@ -146,17 +172,22 @@ class World:
             seen = self.guests.get(question.subject) or self.guest(question.subject)
             if seen is None:
                 return None, self.policy.bands[-1]
-            age = clock - self.clock
-            if age <= self.fresh_for:
-                return seen.subject, seen.standing.band
+            if self.fresh(clock):
+                return seen.now(self.policy, seen.standing, at, clock)
+            silent = seen.silent + clock - self.clock
             standing = self.policy.relays.step(
-                seen.standing, None, at=at, clock=clock, stale_for=seen.silent + age
+                seen.standing, None, at=at, clock=clock, stale_for=silent
             )
-            return seen.subject, standing.band
+            return seen.now(self.policy, standing, at, clock)
         brought = question.brought
         if brought is not None and not self.accepts(asker, kind):
             brought = None
         return self.directory.subject(kind, question.subject, brought), self.policy.bands[0]
+
+    def override(self, question: Question, at: float, clock: float) -> Override | None:
+        """The operator's override that has a say in the band of whoever is asked about."""
+        seen = self.guest(question.subject) if question.subject_type == GUEST else None
+        return None if seen is None else seen.ordered.now(at, clock).override
 
     def target(self, asker: Asker, question: Question) -> Target | None:
         """What is asked about; None where its type is not known."""
@@ -181,11 +212,12 @@ class World:
         return sorted(id_ for type_, id_ in self.directory.registry.subjects if type_ == kind)
 
     def objects(self, kind: str) -> Iterable[str]:
-        """The identities of every known object of a type, in order."""
-        found = {ref.id for ref in self.directory.registry.objects if ref.type == kind}
+        """The stable identities of every known object of a type, each once and in order."""
+        registry = self.directory.registry
+        found = {ref for ref in (*registry.objects, *registry.known) if ref.type == kind}
         for seen in self.guests.values():
-            found.update(ref.id for ref in objects_of(seen.guest) if ref.type == kind)
-        return sorted(found)
+            found.update(ref for ref in objects_of(seen.guest) if ref.type == kind)
+        return sorted({registry.identity(ref).id for ref in found})
 
     def trust_of(self, subject: Subject | None) -> float:
         """A guest's trust; NaN for everybody else."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from uuid import UUID
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from trustd.hypervisor.devices import disk, host_device, nic
+from trustd.hypervisor.devices import disk, host_device, nic, tpm
 from trustd.model import Disk, Guest, GuestId, GuestState, HostDevice, Nic
 
 LABEL_NAMESPACE = "urn:trustd:guest:1"
@@ -51,8 +52,29 @@ def guest_from_xml(guest: GuestId, name: str, state: GuestState, xml: str) -> Gu
         xml: libvirt's description, the live one while the guest runs.
     """
     root = _parsed(xml)
-    if root is None:
-        return Guest(guest, name, state)
+    return Guest(guest, name, state) if root is None else _described(guest, name, state, root)
+
+
+def guest_of_definition(xml: str) -> Guest | None:
+    """The guest that a definition at hand is of; it does not run, as far as that says.
+
+    Returns:
+        None where the definition cannot be read, or does not say whose it is.
+
+    >>> print(guest_of_definition("<domain><name>web</name></domain>"))
+    None
+    """
+    root = _parsed(xml)
+    if root is None or root.tag != "domain":
+        return None
+    try:
+        identity = GuestId(str(UUID((root.findtext("uuid") or "").strip())))
+    except ValueError:
+        return None
+    return _described(identity, root.findtext("name") or "", GuestState.SHUTOFF, root)
+
+
+def _described(guest: GuestId, name: str, state: GuestState, root: Element) -> Guest:
     running = state in (GuestState.RUNNING, GuestState.PAUSED)
     return Guest(
         id=guest,
@@ -65,6 +87,8 @@ def guest_from_xml(guest: GuestId, name: str, state: GuestState, xml: str) -> Gu
         disks=tuple(_disks(root)),
         nics=tuple(_nics(root, running=running)),
         host_devices=tuple(_host_devices(root)),
+        firmware=(root.findtext("os/nvram") or "").strip(),
+        tpm=next(map(tpm, _bounded(root, "devices/tpm")), ""),
     )
 
 

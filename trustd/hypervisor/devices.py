@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from trustd.model import Disk, HostDevice, Nic
+
+_DEEPEST = 64
+"""Layers of an image that are looked at."""
+_FILTERED = ("network", "bridge", "ethernet")
+"""Types of interface on which libvirt takes a packet filter."""
 
 
 def disk(element: Element) -> Disk:
@@ -15,6 +21,9 @@ def disk(element: Element) -> Disk:
         kind=element.get("device", "disk"),
         readonly=element.find("readonly") is not None,
         alias=_at(element, "alias", "name"),
+        boot=_hex(_at(element, "boot", "order")),
+        shared=element.find("shareable") is not None,
+        backing=tuple(_layers(element)),
     )
 
 
@@ -32,12 +41,35 @@ def nic(element: Element, *, running: bool) -> Nic:
         tap=tap,
         link=_at(element, "link", "state") != "down",
         alias=_at(element, "alias", "name"),
+        filterable=kind in _FILTERED and _at(element, "virtualport", "type") != "openvswitch",
     )
 
 
 def host_device(element: Element) -> HostDevice:
     """A passed-through device, from ``<hostdev>`` or ``<interface type='hostdev'>``."""
     return HostDevice(identity=_passed_through(element), alias=_at(element, "alias", "name"))
+
+
+def tpm(element: Element) -> str:
+    """What a TPM's state is kept in, from ``<tpm>``; empty where the definition does not say."""
+    backend = element.find("backend")
+    if backend is None:
+        return ""
+    for path in ("device", "source"):
+        if found := _at(backend, path, "path"):
+            return found
+    return ""
+
+
+def _layers(element: Element) -> Iterator[str]:
+    """What a disk is an overlay of, nearest first."""
+    layer = element.find("backingStore")
+    for _ in range(_DEEPEST):
+        if layer is None:
+            return
+        if found := _medium(layer):
+            yield found
+        layer = layer.find("backingStore")
 
 
 def _medium(element: Element) -> str:

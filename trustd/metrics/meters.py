@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counting
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from trustd.metrics.incidents import IncidentMeters
+from trustd.metrics.orders import OrderMeters
 from trustd.metrics.outcomes import OutcomeLog
-from trustd.model import Fleet, GapReason, Mode, OutcomeStatus, PolicyInfo
+from trustd.model import Fleet, GapReason, Mode, OutcomeStatus
 from trustd.model.features import Gap
 
 _TICK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ACTION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_DONE = frozenset({OutcomeStatus.APPLIED, OutcomeStatus.RESTORED})
+_DONE = frozenset({OutcomeStatus.APPLIED, OutcomeStatus.RESTORED, OutcomeStatus.DONE})
+_ANSWERS = {OutcomeStatus.APPLIED: "reassert", OutcomeStatus.YIELDED: "yield"}
+"""What was done about a change by somebody else, by what became of the action."""
 
 
 class Meters:
@@ -22,6 +29,8 @@ class Meters:
     Attributes:
         registry: holds every metric of this object and nothing else.
         requests: answers of the API, by route, method and status code.
+        incidents: incidents that wait for somebody.
+        notices: tries to tell receivers, by receiver and result.
         streams: event streams that are open.
         streams_dropped: event streams that were closed because they lagged.
     """
@@ -34,6 +43,9 @@ class Meters:
         self._collectors = _Collectors(own)
         self._surroundings = _Surroundings(own)
         self._actions = _Actions(own)
+        self._orders = OrderMeters(own)
+        self._levers = _Levers(own)
+        self.incidents = IncidentMeters(own)
         self._build = _gauge(
             own, "trustd_build_info", "Version of the daemon; always 1.", "version"
         )
@@ -60,6 +72,20 @@ class Meters:
             ["dialect", "reason"],
             registry=own,
         )
+        self._stored = _gauge(
+            own, "trustd_repository_bytes", "What the repository holds, by kind.", "kind"
+        )
+        self._ahead = _gauge(
+            own,
+            "trustd_repository_clock_ahead_seconds",
+            "By how much the clock is ahead of the time that passed.",
+        )
+        self.notices = Counter(
+            "trustd_notices",
+            "Tries to tell a receiver of a notice, by what became of them.",
+            ["channel", "result"],
+            registry=own,
+        )
         self.streams = _gauge(own, "trustd_event_streams", "Event streams that are open.")
         self.streams_dropped = Counter(
             "trustd_event_streams_dropped",
@@ -70,10 +96,18 @@ class Meters:
     def observe(self, fleet: Fleet) -> None:
         """Take in one tick; to be called once for each."""
         self._ticks.observe(fleet)
-        self._policy.observe(fleet.policy, fleet.mode)
+        self._policy.observe(fleet)
         self._collectors.observe(fleet)
         self._surroundings.observe(fleet)
         self._actions.observe(fleet)
+        self._orders.observe(fleet)
+        self._levers.observe(fleet)
+
+    def storage(self, kinds: Mapping[str, int], *, clock_ahead: float) -> None:
+        """Take in what the repository holds, in bytes by kind, and its view of the clock."""
+        for kind, size in kinds.items():
+            self._stored.labels(kind).set(size)
+        self._ahead.set(clock_ahead)
 
     def config_reloaded(self, *, ok: bool, at: float) -> None:
         """Take in that settings were read, at start or on request.
@@ -130,14 +164,21 @@ class _Policy:
             own, "trustd_policy_info", "The policy in force; always 1.", "policy", "sha256"
         )
         self._mode = _gauge(own, "trustd_mode", "Whether this is the policy's mode.", "mode")
+        self._breaches = _gauge(
+            own, "trustd_wall_violations", "Guests that run against a wall of the policy.", "wall"
+        )
 
-    def observe(self, policy: PolicyInfo, mode: Mode) -> None:
+    def observe(self, fleet: Fleet) -> None:
+        policy, mode = fleet.policy, fleet.mode
         self._ok.set(not policy.error)
         self._at.set(policy.loaded)
         self._info.clear()
         self._info.labels(policy.name, policy.id).set(1)
         for each in Mode:
             self._mode.labels(each).set(each is mode)
+        self._breaches.clear()
+        for wall, number in Counting(each.wall for each in fleet.breaches).items():
+            self._breaches.labels(wall).set(number)
 
 
 class _Collectors:
@@ -227,7 +268,14 @@ class _Actions:
         self._latency = Histogram(
             "trustd_enforcement_latency_seconds",
             "From the sample that decided an action to the end of the tick that reports it done.",
+            ["action"],
             buckets=_ACTION_BUCKETS,
+            registry=own,
+        )
+        self._foreign = Counter(
+            "trustd_foreign_changes",
+            "Changes by somebody else of what was in force on a guest, by the answer.",
+            ["action", "answer"],
             registry=own,
         )
 
@@ -237,7 +285,31 @@ class _Actions:
             self._actions.labels(lever, outcome.status).inc()
             if outcome.status in _DONE:
                 self._duration.labels(lever).observe(outcome.seconds)
-                self._latency.observe(max(0.0, fleet.at + fleet.seconds - outcome.at))
+                self._latency.labels(lever).observe(max(0.0, fleet.at + fleet.seconds - outcome.at))
+            if outcome.foreign and outcome.status in _ANSWERS:
+                self._foreign.labels(lever, _ANSWERS[outcome.status]).inc()
+
+
+class _Levers:
+    def __init__(self, own: CollectorRegistry) -> None:
+        self._available = _gauge(
+            own,
+            "trustd_lever_available",
+            "Whether this host can pull a lever; none before it was tried.",
+            "lever",
+        )
+        self._lacking = _gauge(
+            own,
+            "trustd_levers_lacking",
+            "Levers that the policy needs in enforce mode and that cannot be had.",
+        )
+
+    def observe(self, fleet: Fleet) -> None:
+        self._available.clear()
+        for name, health in fleet.levers.items():
+            if health.available is not None:
+                self._available.labels(name).set(health.available)
+        self._lacking.set(len(fleet.lacking))
 
 
 class _Total:

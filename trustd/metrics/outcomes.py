@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from trustd.model import Action, Fleet, Outcome, OutcomeStatus
 
@@ -20,6 +21,7 @@ class OutcomeLog:
 
     def __init__(self) -> None:
         self._known: dict[_Key, Outcome] = {}
+        self._last = inf
 
     def fresh(self, fleet: Fleet) -> Sequence[Outcome]:
         """The outcomes that came about since the last call."""
@@ -29,7 +31,14 @@ class OutcomeLog:
             for outcome in guest.outcomes
         }
         before, self._known = self._known, now
-        return [outcome for key, outcome in now.items() if _is_new(before.get(key), outcome)]
+        since, self._last = self._last, fleet.at
+        return [
+            outcome
+            for key, outcome in now.items()
+            if _is_new(before.get(key), outcome)
+            # what was done once stays on show, also over a restart
+            and (outcome.status is not OutcomeStatus.DONE or outcome.at > since)
+        ]
 
 
 def _key(action: Action) -> _Key:

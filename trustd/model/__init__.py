@@ -19,8 +19,10 @@ from trustd.model.fleet import (
     Fleet,
     HostLoad,
     HypervisorCondition,
+    LeverHealth,
     PluginHealth,
     PolicyInfo,
+    WallBreach,
 )
 from trustd.model.guest import (
     Disk,
@@ -30,8 +32,23 @@ from trustd.model.guest import (
     GuestState,
     HostDevice,
     Nic,
+    system_disk,
 )
+from trustd.model.notice import Affected, Notice
+from trustd.model.objects import KnownObject
 from trustd.model.opinion import Opinion
+from trustd.model.override import (
+    UNORDERED,
+    Author,
+    Bound,
+    Order,
+    Ordered,
+    Orders,
+    Override,
+    Pause,
+    Protection,
+    Term,
+)
 from trustd.model.rates import (
     Columns,
     GapArray,
@@ -47,10 +64,14 @@ from trustd.model.reading import GuestReading, Reading, StatGroup
 from trustd.model.table import DeviceTable, FloatArray, ReplyTable, Stat, Stats
 
 __all__ = [
+    "UNORDERED",
     "Access",
     "Action",
+    "Affected",
     "Assessment",
+    "Author",
     "Behaviour",
+    "Bound",
     "Columns",
     "Decision",
     "DeviceTable",
@@ -76,15 +97,24 @@ __all__ = [
     "HostLoad",
     "HypervisorCondition",
     "Intent",
+    "KnownObject",
+    "LeverHealth",
     "Mode",
     "Nic",
+    "Notice",
     "ObjectRef",
     "Opinion",
+    "Order",
+    "Ordered",
+    "Orders",
     "Outcome",
     "OutcomeStatus",
+    "Override",
+    "Pause",
     "Place",
     "PluginHealth",
     "PolicyInfo",
+    "Protection",
     "Reading",
     "ReplyTable",
     "Setting",
@@ -92,12 +122,15 @@ __all__ = [
     "Stat",
     "StatGroup",
     "Stats",
+    "Term",
     "Unit",
+    "WallBreach",
     "counter_rate",
     "device_rate",
     "gauge",
     "is_interval",
     "scaled",
+    "system_disk",
     "total",
     "while_running",
 ]

@@ -11,6 +11,7 @@ from trustd.model.features import Gap
 from trustd.model.findings import Finding
 from trustd.model.guest import Guest, GuestId
 from trustd.model.opinion import Opinion
+from trustd.model.override import UNORDERED, Ordered
 
 
 class Freshness(StrEnum):
@@ -36,6 +37,10 @@ class OutcomeStatus(StrEnum):
     RESTORED = "restored"
     WITHHELD = "withheld"
     """Too many guests fell at once; trustd waits for somebody to look."""
+    YIELDED = "yielded"
+    """Somebody else changed it, and the policy gives way to them."""
+    DONE = "done"
+    """It happened once, when the guest entered its band."""
     REFUSED = "refused"
     FAILED = "failed"
     TIMED_OUT = "timed-out"
@@ -76,6 +81,9 @@ class Outcome:
         prior: the device's state before trustd first changed it.
         error: why it failed; empty where it did not.
         seconds: how long it took.
+        foreign: what somebody else had changed of it; empty where nobody did.
+        tries: how often it failed one after the other.
+        again: epoch seconds at which it is tried again; 0 where nothing is to be.
     """
 
     action: Action
@@ -84,6 +92,9 @@ class Outcome:
     prior: Setting = field(default_factory=dict)
     error: str = ""
     seconds: float = 0.0
+    foreign: str = ""
+    tries: int = 0
+    again: float = 0.0
 
 
 Place = tuple[GuestId, str, str]
@@ -99,6 +110,8 @@ class Intent:
         prior: the state before the first change.
         ours: states that trustd may have put in force, the latest last.
         at: epoch seconds of the first change.
+        yielded: what was wanted when somebody else's change in this run was yielded
+            to; None where none was.
     """
 
     guest: GuestId
@@ -108,6 +121,7 @@ class Intent:
     prior: Setting
     ours: tuple[Setting, ...]
     at: float
+    yielded: Setting | None = None
 
     @property
     def place(self) -> Place:
@@ -144,6 +158,8 @@ class Assessment:
         outcomes: of the actions in force and of those that ended in this tick.
         mode: the mode in which the actions were taken.
         policy: sha256 of the policy.
+        automatic: the band that it would be in without orders; empty where it is in it.
+        ordered: what operators ordered of it.
     """
 
     guest: Guest
@@ -161,6 +177,8 @@ class Assessment:
     outcomes: tuple[Outcome, ...]
     mode: Mode
     policy: str
+    automatic: str = ""
+    ordered: Ordered = UNORDERED
 
     @property
     def id(self) -> GuestId:

@@ -49,6 +49,8 @@ class Finding:
         holds: seconds for which it stays open without being reported again; a
             ceiling on trust holds as long. Infinite: until it is acknowledged.
         facts: what was seen, in the source's own terms.
+        confidence: in [0, 1], how far it is to be believed; what it weighs and what its
+            ceiling takes shrink with it.
     """
 
     guest: GuestId
@@ -61,3 +63,4 @@ class Finding:
     key: str = ""
     holds: float = 3600.0
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    confidence: float = 1.0

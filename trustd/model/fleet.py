@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from trustd.model.access import Mode
 from trustd.model.assessment import Assessment
 from trustd.model.guest import GuestId
+from trustd.model.override import Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,19 @@ class PluginHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class LeverHealth:
+    """Whether this host can pull a lever.
+
+    Args:
+        available: None while nobody was asked: nothing is enforced, or nothing runs.
+        why: why it cannot; empty where it can.
+    """
+
+    available: bool | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyInfo:
     """The policy in force.
 
@@ -77,6 +91,22 @@ class PolicyInfo:
     path: str
     loaded: float
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WallBreach:
+    """A guest that runs, and that a wall of the policy in force refuses.
+
+    Args:
+        wall, value: the wall, and the guest's value; empty where it has no label.
+        held: the value that runs here and conflicts; empty where the guest has no label.
+    """
+
+    guest: GuestId
+    name: str
+    wall: str
+    value: str
+    held: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +125,10 @@ class Fleet:
         host: None where the host does not say.
         plugins: by name.
         store_error: why the repository does not take writes; empty while it does.
+        orders: what operators ordered, and has not ended.
+        held: guests that are not narrowed as they should be, with the reason:
+            ``too-many`` fell at once, the hypervisor is ``blind``, or ``paused``.
+        breaches: what runs against a wall, by guest.
     """
 
     tick: int
@@ -110,3 +144,8 @@ class Fleet:
     host: HostLoad | None = None
     plugins: Mapping[str, PluginHealth] = field(default_factory=dict)
     store_error: str = ""
+    levers: Mapping[str, LeverHealth] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    orders: Orders = field(default_factory=Orders)
+    held: Mapping[GuestId, str] = field(default_factory=dict)
+    breaches: tuple[WallBreach, ...] = ()

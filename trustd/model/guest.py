@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
@@ -33,6 +33,12 @@ class Disk:
         kind: ``disk``, ``cdrom``, ``floppy`` or ``lun``.
         readonly: whether the definition says so.
         alias: the device's alias while the guest runs.
+        boot: its place in the order in which the guest tries to boot; 0 where none is said.
+        gate: the gate that its requests pass, and its identity is then that of what the
+            gate serves; empty for none.
+        shared: whether the definition says that several guests write to it.
+        backing: what it is an overlay of, nearest first, as far as libvirt says; it
+            does while the guest runs.
     """
 
     target: str
@@ -40,6 +46,24 @@ class Disk:
     kind: str = "disk"
     readonly: bool = False
     alias: str = ""
+    boot: int = 0
+    gate: str = ""
+    shared: bool = False
+    backing: tuple[str, ...] = ()
+
+
+def system_disk(disks: Iterable[Disk]) -> str:
+    """The target of the disk that a guest runs from; empty where it has no disk.
+
+    The first in its boot order, or else the first of all. Nothing on the host tells what
+    a guest mounted where: it is what is most likely.
+
+    >>> system_disk([Disk("sda", "", "cdrom"), Disk("vda", "/a"), Disk("vdb", "/b", boot=1)])
+    'vdb'
+    """
+    fixed = [each for each in disks if each.kind in ("disk", "lun")]
+    first = min(fixed, key=lambda each: (not each.boot, each.boot), default=None)
+    return "" if first is None else first.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +76,8 @@ class Nic:
         tap: the host's device, empty for a host device or a guest that is off.
         link: whether the definition has the link up.
         alias: the device's alias while the guest runs.
+        filterable: whether the host's packet filters see what passes: it is a tap,
+            and not in a switch of its own kind.
     """
 
     mac: str
@@ -59,6 +85,7 @@ class Nic:
     tap: str = ""
     link: bool = True
     alias: str = ""
+    filterable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +114,9 @@ class Guest:
         memory: bytes of memory that it may use.
         balloon_period: seconds between the balloon's statistics; 0 where the
             guest has none, and then it reports no memory use.
+        firmware: the file of its firmware's variables; empty without one.
+        tpm: what its TPM's state is kept in, where the definition says; empty where
+            libvirt keeps it under the guest's UUID, and without a TPM.
     """
 
     id: GuestId
@@ -99,6 +129,8 @@ class Guest:
     disks: tuple[Disk, ...] = ()
     nics: tuple[Nic, ...] = ()
     host_devices: tuple[HostDevice, ...] = ()
+    firmware: str = ""
+    tpm: str = ""
 
 
 @dataclass(frozen=True, slots=True)

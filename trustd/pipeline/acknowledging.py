@@ -60,11 +60,12 @@ class Acknowledging:
         self._roster = roster
         self._keeping = keeping
 
-    def hear(self, word: Word, reading: Reading) -> Heard:
+    def hear(self, word: Word, reading: Reading, *, dry_run: bool = False) -> Heard:
         """Act on a word; when this returns it is on the disk.
 
         Args:
             reading: the last one.
+            dry_run: whether only to say what it would change.
 
         Raises:
             NoSuchGuest: the guest is not watched.
@@ -72,6 +73,9 @@ class Acknowledging:
                 repository failed just now; ``attack`` counts, and is stored later.
         """
         engine, keeping = self._engine, self._keeping
+        if dry_run:
+            # the same arithmetic on a copy: what is said is what would be
+            engine = Engine.load(engine.dump(), features=engine.features)
         row = engine.row(word.guest)
         if word.verdict == "benign" and keeping.error:
             raise StoreError(f"nothing was changed: {keeping.error}")
@@ -80,6 +84,8 @@ class Acknowledging:
         after = engine.explain(row)
         ended = [each.finding.kind for each in before.findings if each not in after.findings]
         heard = Heard(before.trust, after.trust, tuple(ended))
+        if dry_run:
+            return heard
         changed = (word.guest,)
         keeping.note(
             self._roster.memories(changed, behaved=changed, at=reading.at, clock=reading.clock),

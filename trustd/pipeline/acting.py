@@ -10,14 +10,18 @@ import structlog
 from trustd.enforce import Desired, Enforcer, plan
 from trustd.model import Action, EffectivePermissions, Guest, GuestId, Intent, Mode, Outcome
 from trustd.model import OutcomeStatus as Status
-from trustd.pipeline.narrowing import Verdict
+from trustd.pipeline.heeding import narrows
 from trustd.pipeline.radius import Radius
+from trustd.pipeline.verdict import Verdict
 from trustd.policy import Policy
 
 log = structlog.get_logger()
 
 TOO_MANY = "held back: too many guests fell at once, which is more often a fault than their guilt"
 BLIND = "held back: the hypervisor cannot be reached, so nothing is known of the guest"
+PAUSED = "held back: an operator paused enforcement, and has what is narrowed kept as it is"
+REASONS = {TOO_MANY: "too-many", BLIND: "blind", PAUSED: "paused"}
+"""Why a guest is not narrowed, as one word."""
 _NAMED = 20
 """Guests that a log line names."""
 
@@ -30,6 +34,7 @@ class _Planned:
     permissions: EffectivePermissions
     mode: Mode
     policy: Policy
+    levers: Collection[str]
     desired: Desired
 
 
@@ -66,6 +71,8 @@ class Acting:
         self._planned: dict[GuestId, _Planned] = {}
         self._granted: dict[GuestId, _Granted] = {}
         self._held: dict[GuestId, _Held] = {}
+        self._suspended: dict[GuestId, _Granted] = {}
+        self._accepted: set[GuestId] = set()
         self._holding = False
 
     def act(
@@ -96,25 +103,63 @@ class Acting:
             granted = self._granted.get(id_)
             if granted is not None and granted.desired is desired:
                 continue
-            new = _Granted(desired, policy.rank(verdict.standing.band), policy)
-            if self._falls(id_, new, granted):
+            new = _Granted(desired, policy.rank(verdict.band), policy)
+            if self._falls(id_, new, self._suspended.get(id_, granted)):
                 falling.append((-new.rank, id_, new))
             else:
+                self._suspend(id_, verdict)
                 self._grant(id_, new, due)
         runs = set(running) if falling else set()
         limits = policy.limits.demotions
         # the worst first: what is left of the budget is best spent on them
         for _, id_, new in sorted(falling, key=lambda each: each[0]):
+            ordered, automatic = verdicts[id_].ordered, verdicts[id_].standing.band
             if id_ not in runs:
                 self._held.pop(id_, None)
+            elif narrows(policy, ordered, automatic):
+                # a person's word is no sign of a fault
+                self._grant(id_, new, due)
+            elif ordered.pause is not None:
+                self._hold(id_, PAUSED, at)
             elif blind:
                 self._hold(id_, BLIND, at)
-            elif self._radius.allows(id_, limits, len(runs), clock):
+            elif id_ in self._accepted or self._radius.allows(id_, limits, len(runs), clock):
                 self._grant(id_, new, due)
             else:
                 self._hold(id_, TOO_MANY, at)
+        self._accepted &= self._held.keys()
         self._tell()
         self._enforcer.reconcile(due, at=at)
+
+    @property
+    def held(self) -> Mapping[GuestId, str]:
+        """Guests that are not narrowed as they should be, and the word of :data:`REASONS`."""
+        return {id_: REASONS[held.why] for id_, held in self._held.items()}
+
+    def stands(self, guest: GuestId) -> bool:
+        """Whether what is wanted of a guest now was handed to the enforcer."""
+        planned, granted = self._planned.get(guest), self._granted.get(guest)
+        return (
+            planned is not None
+            and granted is not None
+            and granted.desired is planned.desired
+            and guest not in self._held
+        )
+
+    def narrows(self, guest: GuestId) -> bool:
+        """Whether anything is done to a guest by what was handed to the enforcer."""
+        granted = self._granted.get(guest)
+        return granted is not None and bool(granted.desired.actions)
+
+    def accept(self) -> None:
+        """Let those be narrowed at the next tick that are held because they are too many."""
+        self._accepted = {id_ for id_, held in self._held.items() if held.why == TOO_MANY}
+
+    def preview(self, guest: Guest, verdict: Verdict, policy: Policy) -> tuple[Desired, Desired]:
+        """What is in force on a guest by trustd's will, and what would be with another verdict."""
+        granted = self._granted.get(guest.id)
+        now = granted.desired if granted is not None else Desired((), verdict.mode)
+        return now, self._wanted(guest, verdict, policy)
 
     def outcomes(self, guest: GuestId) -> tuple[Outcome, ...]:
         """What became of a guest's actions, those that are held back included."""
@@ -137,6 +182,7 @@ class Acting:
         self._planned.pop(guest, None)
         self._granted.pop(guest, None)
         self._held.pop(guest, None)
+        self._suspended.pop(guest, None)
 
     def _inherit(self, at: float, clock: float) -> None:
         """Count what was narrowed before a restart: it does not renew the budget."""
@@ -148,6 +194,20 @@ class Acting:
         self._held.pop(guest, None)
         self._granted[guest] = new
         due[guest] = new.desired
+        if new.desired.mode is Mode.ENFORCE:
+            self._suspended.pop(guest, None)
+
+    def _suspend(self, guest: GuestId, verdict: Verdict) -> None:
+        """Remember what a pause gives back: to narrow the guest so far again is no new fall."""
+        granted = self._granted.get(guest)
+        if (
+            verdict.ordered.pause is not None
+            and verdict.mode is Mode.OBSERVE
+            and granted is not None
+            and granted.desired.mode is Mode.ENFORCE
+            and granted.desired.actions
+        ):
+            self._suspended[guest] = granted
 
     def _hold(self, guest: GuestId, why: str, at: float) -> None:
         held = self._held.get(guest)
@@ -178,20 +238,24 @@ class Acting:
             and kept.permissions is verdict.permissions
             and kept.mode is verdict.mode
             and kept.policy is policy
+            and kept.levers is self._enforcer.levers
         ):
             return kept.desired
-        actions: tuple[Action, ...] = ()
-        if not verdict.protected:
-            measures = policy.enforcement(verdict.standing.band, verdict.permissions.roles)
-            standing = [each.model_dump(exclude_none=True) for each in measures if not each.once]
-            actions = plan(guest, verdict.permissions, standing, levers=self._enforcer.levers)
-        desired = Desired(actions, verdict.mode)
+        desired = self._wanted(guest, verdict, policy)
         if kept is not None and kept.desired == desired:
             desired = kept.desired
         self._planned[guest.id] = _Planned(
-            guest, verdict.permissions, verdict.mode, policy, desired
+            guest, verdict.permissions, verdict.mode, policy, self._enforcer.levers, desired
         )
         return desired
+
+    def _wanted(self, guest: Guest, verdict: Verdict, policy: Policy) -> Desired:
+        if verdict.protected:
+            return Desired((), verdict.mode)
+        measures = policy.enforcement(verdict.band, verdict.permissions.roles)
+        standing = [each.model_dump(exclude_none=True) for each in measures if not each.once]
+        actions = plan(guest, verdict.permissions, standing, levers=self._enforcer.levers)
+        return Desired(actions, verdict.mode, yielding=policy.limits.foreign == "yield")
 
     def _tell(self) -> None:
         if bool(self._held) == self._holding:

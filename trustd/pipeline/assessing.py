@@ -16,7 +16,7 @@ from trustd.model import (
     Reading,
 )
 from trustd.pipeline.frames import Frame, Samples
-from trustd.pipeline.narrowing import Verdict
+from trustd.pipeline.verdict import Verdict
 from trustd.trust import Engine, Scores
 
 
@@ -96,8 +96,10 @@ def assess(
         trust=float(tick.scores.trust[row]),
         drivers=drivers,
         permissions=verdict.permissions,
-        since=verdict.standing.since,
+        since=verdict.since,
         outcomes=tuple(outcomes),
         mode=verdict.mode,
         policy=tick.policy,
+        automatic=verdict.automatic,
+        ordered=verdict.ordered,
     )

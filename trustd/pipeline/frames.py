@@ -155,6 +155,12 @@ class Samples(Mapping[str, float | Gap]):
         reason = int(self._frame.gaps[self._row, column])
         return Gap(GapReason(reason)) if reason else float(self._frame.values[self._row, column])
 
+    @property
+    def numbers(self) -> FloatArray:
+        """All of them in the features' order, shape (features,); NaN for a gap."""
+        row: FloatArray = self._frame.values[self._row]
+        return row
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._frame.columns)
 

@@ -11,7 +11,17 @@ import structlog
 
 from trustd.errors import StoreError
 from trustd.model import FeatureSpec, GuestId
-from trustd.repository import Changes, Database, EngineState, Entry, GuestMemory, Memory
+from trustd.repository import (
+    Aliases,
+    Changes,
+    Database,
+    EngineState,
+    Entry,
+    GuestMemory,
+    Holding,
+    Kin,
+    Memory,
+)
 from trustd.trust import Engine
 
 log = structlog.get_logger()
@@ -45,6 +55,7 @@ class Keeping:
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._memory = Memory(database)
+        self.aliases = Aliases(database)
         self._clock = clock
         self._waiting = Changes()
         self._flight: _Flight | None = None
@@ -102,11 +113,25 @@ class Keeping:
         state = EngineState(at, engine.dump(), frozenset(guests))
         self._waiting = Changes(engine=state).after(self._waiting)
 
-    def note(self, guests: Iterable[GuestMemory] = (), entries: Iterable[Entry] = ()) -> None:
-        """Keep guests as they are now, together with what the journal says of it."""
-        now = Changes(guests={each.guest: each for each in guests}, entries=tuple(entries))
-        if now:
-            self._waiting = now.after(self._waiting)
+    def note(
+        self,
+        guests: Iterable[GuestMemory] = (),
+        entries: Iterable[Entry] = (),
+        *,
+        heard: Iterable[int] = (),
+    ) -> None:
+        """Keep guests as they are now, together with what the journal says of it.
+
+        Args:
+            heard: places of reports that the guests have taken in.
+        """
+        known = {each.guest: each for each in guests}
+        self._wait(Changes(guests=known, entries=tuple(entries), heard=tuple(heard)))
+
+    def relate(self, holdings: Iterable[Holding] = (), kin: Iterable[Kin] = ()) -> None:
+        """Keep what guests run with, and who took over from whom."""
+        held = {(each.alias, each.guest): each for each in holdings}
+        self._wait(Changes(holdings=held, kin=tuple(kin)))
 
     def flush(self) -> None:
         """Have what waits written; called once a tick."""
@@ -137,6 +162,10 @@ class Keeping:
             self.settle(within)
         except StoreError as error:
             log.error("not everything was stored", error=str(error))  # noqa: TRY400 - no mistake of ours
+
+    def _wait(self, now: Changes) -> None:
+        if now:
+            self._waiting = now.after(self._waiting)
 
     def _land(self) -> None:
         """Take in what became of the write that was under way."""

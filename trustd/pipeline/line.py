@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isnan, nan
 
 import numpy as np
@@ -20,21 +20,31 @@ from trustd.model import (
     GuestId,
     HostLoad,
     Intent,
+    Mode,
     PolicyInfo,
     Reading,
 )
 from trustd.pipeline.acknowledging import Acknowledging, Heard, Word
 from trustd.pipeline.acting import Acting
 from trustd.pipeline.assessing import Tick, assess, freshness
+from trustd.pipeline.defiance import Defiance
+from trustd.pipeline.entering import Entering
+from trustd.pipeline.gated import Gated
+from trustd.pipeline.hearing import Hearing
+from trustd.pipeline.inheriting import bequeath
 from trustd.pipeline.keeping import Keeping
+from trustd.pipeline.lacking import Lacking
 from trustd.pipeline.measuring import Measuring
-from trustd.pipeline.narrowing import Narrowing, Verdict
+from trustd.pipeline.narrowing import Narrowing
 from trustd.pipeline.news import News
+from trustd.pipeline.overriding import Overriding
 from trustd.pipeline.probing import Probing
 from trustd.pipeline.registry import Labelling, Registry
 from trustd.pipeline.roster import Roster
+from trustd.pipeline.verdict import Verdict
 from trustd.plugins import Ward
 from trustd.policy import Policy
+from trustd.repository import Entry, Kin, OrderStore
 from trustd.spi import Hypervisor
 from trustd.trust import Engine, Explanation
 
@@ -51,6 +61,10 @@ class Stages:
     narrowing: Narrowing
     enforcer: Enforcer
     keeping: Keeping
+    orders: OrderStore
+    entering: Entering
+    gated: Gated = field(default_factory=Gated)
+    hearing: Hearing = field(default_factory=Hearing)
 
 
 class Line:
@@ -81,6 +95,9 @@ class Line:
         )
         self._acknowledging = Acknowledging(stages.engine, self._roster, stages.keeping)
         self._labelling = Labelling()
+        self._defiance = Defiance()
+        self._lacking = Lacking()
+        self.overriding = Overriding(stages.orders, stages.narrowing, self._acting)
         self._last: Reading | None = None
         self._tick = 0
         self._overruns = 0
@@ -103,6 +120,17 @@ class Line:
         """Go by other labels from the next tick on."""
         self._stages.narrowing.relabel(registry, at=at)
 
+    def note(self, entries: Sequence[Entry]) -> None:
+        """Have entries journalled with what the ticks change."""
+        if entries:
+            self._stages.keeping.note(entries=entries)
+            self._stages.keeping.flush()
+
+    @property
+    def kin(self) -> Sequence[Kin]:
+        """Who took over from whom in the last tick."""
+        return self._roster.kin
+
     def refuse(self, error: str) -> None:
         """Keep the policy in force, and say why a newer one was not taken."""
         self._policy = replace(self._policy, error=error)
@@ -115,8 +143,8 @@ class Line:
         """
         return self._stages.engine.explain(guest)
 
-    def acknowledge(self, word: Word) -> Heard:
-        """Take an operator's word on what a guest did.
+    def acknowledge(self, word: Word, *, dry_run: bool = False) -> Heard:
+        """Take an operator's word on what a guest did, or only say what it would change.
 
         Raises:
             NoSuchGuest: it is not watched.
@@ -124,7 +152,7 @@ class Line:
         """
         if self._last is None:
             raise NoSuchGuest("there was no tick yet")
-        return self._acknowledging.hear(word, self._last)
+        return self._acknowledging.hear(word, self._last, dry_run=dry_run)
 
     def save(self) -> None:
         """Keep what was learned of all guests."""
@@ -143,15 +171,23 @@ class Line:
         self._tick += 1
         stages, policy = self._stages, self._stages.narrowing.policy
         events = self._listen()
-        reading = self._last = stages.hypervisor.sample()
+        before, reading = self._last, stages.hypervisor.sample()
+        self._last = reading
+        self.overriding.tick(at=reading.at, clock=reading.clock)
         guests = self._follow(reading)
         fresh = {id_: freshness(reading, guest) for id_, guest in guests.items()}
         running = [id_ for id_, how in fresh.items() if how is not Freshness.IDLE]
         stages.probing.watch([guests[id_] for id_ in running])
         load = stages.measuring.load()
-        tick = self._score(reading, events, guests, load)
+        elapsed = reading.clock - before.clock if before is not None else None
+        tick = self._score(reading, events, guests, load, elapsed)
         rows = {guest: row for row, guest in enumerate(stages.engine.guests)}
         verdicts = self._judge(tick, rows, fresh)
+        stages.enforcer.examine(
+            id_
+            for id_ in running
+            if fresh[id_] is Freshness.FRESH and verdicts[id_].mode is Mode.ENFORCE
+        )
         self._acting.act(
             guests,
             verdicts,
@@ -161,6 +197,9 @@ class Line:
             at=reading.at,
             clock=reading.clock,
         )
+        stages.entering.step(
+            verdicts, policy, self._acting, running=running, at=reading.at, clock=reading.clock
+        )
         assessments = {
             id_: assess(
                 tick,
@@ -169,11 +208,13 @@ class Line:
                 engine=stages.engine,
                 verdict=verdict,
                 freshness=fresh[id_],
-                outcomes=self._acting.outcomes(id_),
+                outcomes=(*self._acting.outcomes(id_), *stages.entering.outcomes(id_)),
                 age=self._roster.age(id_, reading.clock),
             )
             for id_, verdict in verdicts.items()
         }
+        stages.entering.begin(assessments)
+        self._defiance.heed(assessments.values())
         self._keep(assessments, verdicts, reading)
         return Fleet(
             tick=self._tick,
@@ -189,6 +230,13 @@ class Line:
             host=load,
             plugins=stages.ward.health,
             store_error=stages.keeping.error,
+            levers=stages.enforcer.health,
+            lacking=self._lacking.of(
+                policy, stages.narrowing.world, assessments.values(), stages.enforcer.health
+            ),
+            orders=self.overriding.orders,
+            held=self._acting.held,
+            breaches=stages.narrowing.breaches(guests),
         )
 
     def _listen(self) -> Sequence[GuestEvent]:
@@ -206,13 +254,17 @@ class Line:
         guests = {
             id_: stages.enforcer.undisturbed(guest)
             for id_, guest in self._labelling.apply(
-                stages.hypervisor.inventory(), stages.narrowing.registry
+                stages.gated.apply(stages.entering.undiverted(stages.hypervisor.inventory())),
+                stages.narrowing.registry,
             ).items()
         }
         for gone in self._roster.follow(
             guests, reached=not reading.error, at=reading.at, clock=reading.clock
         ):
             self._acting.forget(gone)
+            stages.entering.forget(gone)
+        for kin in self._roster.kin:
+            bequeath(self.overriding, kin, at=reading.at)
         return guests
 
     def _score(
@@ -221,6 +273,7 @@ class Line:
         events: Sequence[GuestEvent],
         guests: Mapping[GuestId, Guest],
         load: HostLoad | None,
+        elapsed: float | None,
     ) -> Tick:
         """Everything that was measured and found, and what the engine makes of it."""
         engine, measuring = self._stages.engine, self._stages.measuring
@@ -230,8 +283,14 @@ class Line:
             np.where(pair.partial[:, None], np.nan, frame.values),
             at=reading.at,
             seconds=pair.seconds,
-            findings=measuring.findings(events, guests),
+            findings=[
+                *measuring.findings(events, guests),
+                *self._roster.findings(),
+                *self._defiance.findings(),
+                *self._stages.hearing.take(engine, guests, at=reading.at),
+            ],
             contention=load.contention if load else 0.0,
+            elapsed=elapsed,
         )
         return Tick(self._tick, reading, frame, scores, self._stages.narrowing.policy.id)
 
@@ -267,10 +326,13 @@ class Line:
             for id_, now in assessments.items()
             if (change := self._news.of(now, verdicts[id_].before)).changed
         }
-        behaved = [id_ for id_, change in changes.items() if change.behaved]
-        keeping = self._stages.keeping
+        taken, keeping = self._stages.hearing.taken, self._stages.keeping
+        behaved = {id_ for id_, change in changes.items() if change.behaved} | taken.guests
         keeping.note(
-            self._roster.memories(changes, behaved=behaved, at=reading.at, clock=reading.clock),
+            self._roster.memories(
+                changes.keys() | taken.guests, behaved=behaved, at=reading.at, clock=reading.clock
+            ),
             (entry for change in changes.values() for entry in change.entries),
+            heard=taken.places,
         )
         keeping.flush()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import isnan
 
 from trustd.model import (
+    UNORDERED,
     Behaviour,
     EffectivePermissions,
     Freshness,
@@ -15,41 +16,16 @@ from trustd.model import (
     GuestState,
     Mode,
     ObjectRef,
+    Ordered,
+    Orders,
+    WallBreach,
 )
+from trustd.pipeline.heeding import band_under, subject_under
 from trustd.pipeline.registry import Registry
+from trustd.pipeline.verdict import Seen, Verdict
 from trustd.policy import Policy, Saved, Standing, Subject, Target, effective
-from trustd.policy.walls import NOBODY, NOTHING, History, Occupied
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the policy says of one guest at one tick.
-
-    Args:
-        standing: its band, and the state of the relays behind it.
-        before: its band at the last tick, where that was another one; else empty.
-        protected: whether it is never narrowed.
-    """
-
-    standing: Standing
-    permissions: EffectivePermissions
-    mode: Mode
-    before: str
-    protected: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A guest as the policy saw it at the last tick.
-
-    Args:
-        silent: seconds for which it had not been measured then.
-    """
-
-    guest: Guest
-    subject: Subject
-    standing: Standing
-    silent: float
+from trustd.policy.selectors import Values
+from trustd.policy.walls import NOBODY, NOTHING, History, Occupied, violations
 
 
 @dataclass(slots=True)
@@ -64,6 +40,10 @@ class _Seat:
     history: History = field(default_factory=lambda: NOTHING)
     outdated: bool = False
     silent: float = 0.0
+    own: Subject | None = None
+    ordered: Ordered = UNORDERED
+    band: str = ""
+    since: float = 0.0
 
 
 class Narrowing:
@@ -86,6 +66,14 @@ class Narrowing:
         self._observe_only = observe_only
         self._seats: dict[GuestId, _Seat] = {}
         self._occupied: Occupied = NOBODY
+        self.orders = Orders()
+
+    def heed(self, orders: Orders, *, at: float) -> None:
+        """Go by these orders from now on."""
+        self.orders = orders
+        for id_, seat in self._seats.items():
+            if orders.of(id_) != seat.ordered:
+                self._settle(seat, seat.guest, at)
 
     def wall(self, occupied: Occupied, history: Callable[[GuestId], History]) -> None:
         """Go by these walls from the next tick on.
@@ -104,9 +92,34 @@ class Narrowing:
     def world(self) -> Mapping[GuestId, Seen]:
         """Every guest as the policy sees it now; a value of its own."""
         return {
-            id_: Seen(seat.guest, seat.subject, seat.standing, seat.silent)
+            id_: Seen(
+                seat.guest,
+                seat.subject,
+                seat.standing,
+                seat.silent,
+                seat.ordered,
+                seat.own,
+                seat.band,
+            )
             for id_, seat in self._seats.items()
         }
+
+    def breaches(self, guests: Mapping[GuestId, Guest]) -> tuple[WallBreach, ...]:
+        """Which of these guests run against a running wall; in order.
+
+        They were there before the wall, or came past it.
+        """
+        if not self.policy.running_walls:
+            return ()
+        running: dict[str, Values] = {
+            id_: self._seats[id_].subject.values
+            for id_, guest in guests.items()
+            if guest.state is not GuestState.SHUTOFF
+        }
+        return tuple(
+            WallBreach(GuestId(id_), guests[GuestId(id_)].name, each.wall, each.value, each.held)
+            for id_, each in violations(self.policy.running_walls, running)
+        )
 
     def relabel(self, registry: Registry, *, at: float) -> None:
         """Go by other labels from now on."""
@@ -121,6 +134,7 @@ class Narrowing:
         for seat in self._seats.values():
             seat.standing = policy.relays.restore(before.relays.save(seat.standing), at=at)
             self._settle(seat, seat.guest, at)
+            seat.band = seat.permissions.band
 
     def follow(self, guest: Guest, *, at: float, saved: Saved | None = None) -> None:
         """Take in a guest that is new, or whose definition changed.
@@ -138,7 +152,11 @@ class Narrowing:
             standing = self.policy.relays.start(newcomer.probation, at=at)
         else:
             standing = self.policy.relays.restore(saved, at=at)
-        self._seats[guest.id] = self._seated(guest, standing, at)
+        ordered = self.orders.of(guest.id)
+        seat = self._seats[guest.id] = self._seated(guest, standing, ordered, at)
+        override = seat.ordered.override
+        seat.band = seat.permissions.band
+        seat.since = standing.since if override is None else override.term.at
 
     def forget(self, guest: GuestId) -> None:
         """Drop a guest that is gone."""
@@ -155,6 +173,20 @@ class Narrowing:
     def saved(self, guest: GuestId) -> Saved:
         """The state of a guest's relays, for the store."""
         return self.policy.relays.save(self._seats[guest].standing)
+
+    def demote(self, guest: GuestId, saved: Saved, *, at: float) -> None:
+        """Have a guest stand no better than another one's relays do; silence aside.
+
+        Args:
+            saved: the state of the other's relays.
+        """
+        seat = self._seats[guest]
+        theirs = self.policy.relays.restore(
+            {**saved, "band": saved["relay"], "stale": False}, at=at
+        )
+        if self.policy.rank(theirs.relay) > self.policy.rank(seat.standing.relay):
+            band = max(theirs.band, seat.standing.band, key=self.policy.rank)
+            seat.standing = Standing(band, at, theirs.relay, seat.standing.stale)
 
     def judge(
         self,
@@ -177,7 +209,7 @@ class Narrowing:
         """
         seat, policy = self._seats[guest], self.policy
         standing = seat.standing
-        before = standing.band
+        own = standing.band
         seat.silent = stale_for
         if how is Freshness.IDLE and standing.rising:
             # whoever does not run does not behave well meanwhile
@@ -189,31 +221,45 @@ class Narrowing:
             clock=clock,
             stale_for=stale_for,
         )
-        band = seat.standing.band
-        if (
-            band != before
-            and how is not Freshness.FRESH
-            and policy.rank(band) < policy.rank(before)
-        ):
-            seat.standing, band = standing, before
+        if how is not Freshness.FRESH and policy.rank(seat.standing.band) < policy.rank(own):
+            seat.standing = standing
+        band, before = band_under(policy, seat.ordered, guest, seat.standing.band), seat.band
+        if band != before:
+            seat.band, seat.since = band, at
         # exceptions end by the clock, so what they lift is asked anew
-        if band != before or seat.subject.lifts or seat.outdated:
+        if band != seat.permissions.band or seat.subject.lifts or seat.outdated:
             seat.permissions = self._permissions(seat.subject, band, seat.targets, seat.history, at)
             seat.outdated = False
+        return self._verdict(seat, before if band != before else "")
+
+    def preview(self, guest: GuestId, orders: Orders, *, at: float) -> tuple[Verdict, Verdict]:
+        """A guest's verdict as it is, and as it would be under other orders."""
+        seat = self._seats[guest]
+        then = self._resettled(seat, seat.guest, orders.of(guest), at)
+        return self._verdict(seat), self._verdict(then)
+
+    def _verdict(self, seat: _Seat, before: str = "") -> Verdict:
+        band = seat.permissions.band
         return Verdict(
             seat.standing,
             seat.permissions,
-            Mode.OBSERVE if self._observe_only else seat.subject.modes[policy.rank(band)],
-            before if band != before else "",
+            Mode.OBSERVE if self._observe_only else seat.subject.modes[self.policy.rank(band)],
+            before,
             seat.subject.protected,
+            seat.standing.since if band == seat.standing.band else seat.since,
+            seat.ordered,
         )
 
     def _settle(self, seat: _Seat, guest: Guest, at: float) -> None:
+        new = self._resettled(seat, guest, self.orders.of(guest.id), at)
+        seat.guest, seat.subject, seat.targets = new.guest, new.subject, new.targets
+        seat.own, seat.ordered = new.own, new.ordered
+        seat.permissions = new.permissions
+
+    def _resettled(self, seat: _Seat, guest: Guest, ordered: Ordered, at: float) -> _Seat:
         # roles that exclude each other stay as they were taken, for as long as the guest runs
         held = () if guest.state is GuestState.SHUTOFF else seat.subject.roles
-        new = self._seated(guest, seat.standing, at, held, seat.history)
-        seat.guest, seat.subject, seat.targets = new.guest, new.subject, new.targets
-        seat.permissions = new.permissions
+        return self._seated(guest, seat.standing, ordered, at, held=held, history=seat.history)
 
     def _permissions(
         self,
@@ -231,19 +277,25 @@ class Narrowing:
         self,
         guest: Guest,
         standing: Standing,
+        ordered: Ordered,
         at: float,
+        *,
         held: tuple[str, ...] = (),
         history: History = NOTHING,
     ) -> _Seat:
-        subject = self.policy.subject("guest", guest.id, guest.labels, held)
-        assert subject is not None  # noqa: S101 - every policy knows guests
+        own = self.policy.subject("guest", guest.id, guest.labels, held)
+        assert own is not None  # noqa: S101 - every policy knows guests
+        subject = subject_under(own, ordered, guest.id)
+        band = band_under(self.policy, ordered, guest.id, standing.band)
         targets = tuple(
             target
             for ref in objects_of(guest)
-            if (target := self.policy.target(ref, self.registry.object(ref))) is not None
+            if (target := self.registry.target(self.policy, ref)) is not None
         )
-        permissions = self._permissions(subject, standing.band, targets, history, at)
-        return _Seat(guest, subject, targets, standing, permissions, history)
+        permissions = self._permissions(subject, band, targets, history, at)
+        return _Seat(
+            guest, subject, targets, standing, permissions, history, own=own, ordered=ordered
+        )
 
 
 def objects_of(guest: Guest) -> tuple[ObjectRef, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from trustd.model import Assessment, GuestId, Outcome, OutcomeStatus
-from trustd.repository import Entry
+from trustd.repository import Entry, Kin
 
 _MOMENTARY = frozenset({OutcomeStatus.APPLIED, OutcomeStatus.RESTORED})
 """Said in one tick only, the one in which it happened."""
@@ -91,6 +91,28 @@ class News:
         return Change(changed or behaved or bool(entries), behaved, tuple(entries))
 
 
+def kin_entry(kin: Kin, heir: str, forebear: str, trust: float | None) -> Entry:
+    """A guest that took over from another one.
+
+    Args:
+        heir, forebear: their names.
+        trust: the other's, where something is held against it.
+    """
+    return Entry(
+        kin.at,
+        kin.heir,
+        heir,
+        "kin",
+        {
+            "forebear": kin.forebear,
+            "name": forebear,
+            "alias": kin.alias.kind,
+            "identity": kin.alias.identity,
+            "trust": None if trust is None else round(trust, 4),
+        },
+    )
+
+
 def _place(outcome: Outcome) -> str:
     return f"{outcome.action.lever} {outcome.action.device}"
 
@@ -141,6 +163,7 @@ def _action_entry(now: Assessment, outcome: Outcome) -> Entry:
             "status": outcome.status,
             "prior": dict(outcome.prior),
             "error": outcome.error,
+            "foreign": outcome.foreign,
             "band": now.band,
             "mode": now.mode,
             "policy": now.policy,

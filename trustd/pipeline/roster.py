@@ -9,14 +9,16 @@ from math import isnan, nan
 import structlog
 
 from trustd.errors import NoSuchGuest, StoreError
-from trustd.model import Behaviour, Freshness, Guest, GuestId
+from trustd.model import Behaviour, Finding, Freshness, Guest, GuestId
+from trustd.pipeline.inheriting import Inheriting
 from trustd.pipeline.keeping import Keeping
+from trustd.pipeline.kinship import Kinship
 from trustd.pipeline.measuring import Measuring
 from trustd.pipeline.narrowing import Narrowing
 from trustd.pipeline.news import News
 from trustd.pipeline.registry import Registry
 from trustd.policy import Policy
-from trustd.repository import GuestMemory
+from trustd.repository import GuestMemory, Kin
 from trustd.trust import Engine
 
 log = structlog.get_logger()
@@ -38,6 +40,9 @@ class Roster:
         news: News,
     ) -> None:
         self.guests: Mapping[GuestId, Guest] = {}
+        self.kin: Sequence[Kin] = ()
+        self._kinship = Kinship(keeping)
+        self._inheriting = Inheriting(engine, narrowing, keeping)
         self._engine = engine
         self._narrowing = narrowing
         self._measuring = measuring
@@ -74,6 +79,12 @@ class Roster:
             for missing in self.guests.keys() - guests.keys():
                 self._gone.setdefault(missing, clock)
             self.guests = guests
+        self.kin = self._kinship.follow(guests, at=at)
+        for kin in self.kin:
+            if self._inheriting.take_over(kin, guests[kin.heir]):
+                self._behave(guests[kin.heir], anew=True)
+                heir = (kin.heir,)
+                self._keeping.note(self.memories(heir, behaved=heir, at=at, clock=clock))
         if reached and not self._swept:
             # whoever was undefined while nobody watched
             self._swept = True
@@ -89,6 +100,10 @@ class Roster:
         self._narrowing.adopt(policy, registry, at=at)
         for guest in self.guests.values():
             self._behave(guest)
+
+    def findings(self) -> Sequence[Finding]:
+        """What taking over says of guests, since the last call."""
+        return self._inheriting.findings()
 
     def hear(self, guest: GuestId, how: Freshness, clock: float) -> None:
         """Note how much was heard of a guest in this tick."""
@@ -131,6 +146,7 @@ class Roster:
 
     def save(self, *, at: float, clock: float) -> None:
         """Keep everything that is known of all guests."""
+        self._kinship.save(at=at)
         known = [each for each in self._engine.guests if each not in self._unread]
         self._keeping.save_engine(self._engine, known, at)
         self._keeping.note(self.memories(known, at=at, clock=clock))
@@ -190,9 +206,9 @@ class Roster:
             return False
         return True
 
-    def _behave(self, guest: Guest) -> None:
+    def _behave(self, guest: Guest, *, anew: bool = False) -> None:
         behaviour = self._narrowing.behaviour(guest.id)
-        if self._behaviours.get(guest.id) != behaviour:
+        if anew or self._behaviours.get(guest.id) != behaviour:
             self._engine.behave(guest.id, behaviour)
             self._behaviours[guest.id] = behaviour
 
@@ -209,6 +225,7 @@ class Roster:
         self._narrowing.forget(guest)
         self._measuring.forget(guest)
         self._news.forget(guest)
+        self._kinship.forget(guest)
         self._unread.discard(guest)
         for each in (self._gone, self._came, self._heard, self._measured, self._behaviours):
             each.pop(guest, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import accumulate
+from operator import and_
 
 from trustd.model import Mode, ObjectRef
 from trustd.policy.actions import resolve_all
@@ -14,7 +16,7 @@ from trustd.policy.measures import Measure
 from trustd.policy.objects import ObjectSets
 from trustd.policy.schema import ExceptionRule, Forbid, PolicyDocument
 from trustd.policy.selectors import Labels, Selector, Values, Who, values_of
-from trustd.policy.terms import BUILT_IN_TYPES, GUEST
+from trustd.policy.terms import BUILT_IN_TYPES, GUEST, OWN_ID
 from trustd.policy.walls import Wall, guarded
 
 
@@ -27,6 +29,9 @@ class Policy:
         bands: names, best first; a band's *rank* is its index here.
         ranks, lowest: the rank of each band, and of the last.
         relays: from trust to a band.
+        starts, manages: by rank, whether a guest in the band may start, and whether
+            management clients may snapshot or change it. A worse band never says yes
+            where a better one says no.
         actions: every action that is known.
         barriers: whether there are running walls or type rules at all.
         objects: its object sets, and the types of object that it knows.
@@ -43,6 +48,9 @@ class Policy:
         self.bands = tuple(self.relays.names)
         self.ranks: Mapping[str, int] = {band: rank for rank, band in enumerate(self.bands)}
         self.lowest = len(self.bands) - 1
+        bands = document.trust.bands
+        self.starts = tuple(accumulate((band.start for band in bands), and_))
+        self.manages = tuple(accumulate((band.manage for band in bands), and_))
         self.objects = ObjectSets(document)
         self.subject_types = frozenset((GUEST, *document.subject_types))
         self._grants = grants_of(document, self.objects.bits)
@@ -77,7 +85,7 @@ class Policy:
         who = None if rule.subject is None else Who.of(rule.subject)
         actions = None if rule.actions is None else self._resolved(rule.actions)
         sets = -1 if rule.object is None else self.objects.bits[rule.object]
-        return who, Ban(actions, sets, rule.reason)
+        return who, Ban(actions, sets, rule.reason, tuple(sorted(rule.match.items())))
 
     def _lift(self, rule: ExceptionRule) -> tuple[Who, Lift]:
         bit, floor = self.objects.bits[rule.object], self.ranks[rule.floor]
@@ -140,13 +148,17 @@ class Policy:
             any(who.matches(kind, values) for who in self._protected),
         )
 
-    def target(self, ref: ObjectRef, labels: Labels | None = None) -> Target | None:
+    def target(
+        self, ref: ObjectRef, labels: Labels | None = None, names: Iterable[str] = ()
+    ) -> Target | None:
         """What is asked for; None where the policy does not know its type.
 
         Args:
             labels: None for those that the policy itself registers. Volumes, networks
                 and devices have one value a label, on which invariants rely: with
                 several they are not known.
+            names: other identities that mean the same object.
+            names: other identities that mean the same object.
         """
         if ref.type not in self.objects.types:
             return None
@@ -157,6 +169,8 @@ class Policy:
         ):
             return None
         values = self.values(ref.id, labels)
+        if names:
+            values = {**values, OWN_ID: frozenset((ref.id, *names))}
         bits = self.objects.of(ref.type, values)
         return Target(self.id, ref, values, sum(bits), bits, guarded(self._history_walls, values))
 

@@ -135,7 +135,7 @@ def _barred(
 ) -> Failure | None:
     """The first of forbid, wall and type that stands in the way."""
     for ban in subject.bans:
-        if ban.covers(action, target.sets):
+        if ban.covers(action, subject.values, target.values, target.sets):
             return reasons.FORBID, {"rule": ban.reason}
     if policy.running_walls and subject.measured:
         # Only guests run on the host; other subjects meet the walls of history alone.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from trustd.model import Decision, Mode, ObjectRef
-from trustd.policy.grants import Grants
+from trustd.policy.grants import Grants, Match, misfit
 from trustd.policy.selectors import Values
 from trustd.policy.walls import Binding, Guarded
 
@@ -24,17 +24,24 @@ class Lift:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A ``forbid``, compiled for one subject; ``sets`` is -1 for every object."""
+    """A ``forbid``, compiled for one subject; ``sets`` is -1 for every object.
+
+    Args:
+        match: (object label, subject label) pairs that must share a value for it to count.
+    """
 
     actions: frozenset[str] | None
     sets: int
     reason: str
+    match: Match = ()
 
-    def covers(self, action: str, sets: int) -> bool:
-        """Whether it forbids this action on an object of these sets."""
+    def covers(self, action: str, subject: Values, target: Values, sets: int) -> bool:
+        """Whether it forbids this subject the action on this object, of these sets."""
         if self.sets != -1 and not self.sets & sets:
             return False
-        return self.actions is None or action in self.actions
+        if self.actions is not None and action not in self.actions:
+            return False
+        return misfit(self.match, subject, target) == ("", "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

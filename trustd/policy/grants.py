@@ -9,6 +9,17 @@ from trustd.policy.actions import resolve_all
 from trustd.policy.schema import PolicyDocument, Role
 from trustd.policy.selectors import NONE, Values
 
+Match = tuple[tuple[str, str], ...]
+"""Pairs of an object's label and a subject's."""
+
+
+def misfit(match: Match, subject: Values, target: Values) -> tuple[str, str]:
+    """The first pair of labels that share no value; empty names where all do."""
+    for theirs, mine in match:
+        if target.get(theirs, NONE).isdisjoint(subject.get(mine, NONE)):
+            return theirs, mine
+    return "", ""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grant:
@@ -28,7 +39,7 @@ class Grant:
     action: str
     object_set: str
     bit: int
-    match: tuple[tuple[str, str], ...]
+    match: Match
     cap_floor: int
     keep_floor: int
     floor: int
@@ -44,10 +55,7 @@ class Grant:
 
     def misfit(self, subject: Values, target: Values) -> tuple[str, str]:
         """The first pair of labels that does not match; empty names where all do."""
-        for theirs, mine in self.match:
-            if target.get(theirs, NONE).isdisjoint(subject.get(mine, NONE)):
-                return theirs, mine
-        return "", ""
+        return misfit(self.match, subject, target)
 
     def reach(self, sets: int) -> int:
         """The rank of the worst band that leaves it open; -1 where none does."""
@@ -57,7 +65,7 @@ class Grant:
         return floor
 
     @property
-    def order(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+    def order(self) -> tuple[str, Match]:
         """A key that does not depend on the order in which things are written."""
         return (self.role, self.match)
 

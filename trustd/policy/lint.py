@@ -100,7 +100,10 @@ def _bands(policy: Policy, _at: float) -> Iterator[Doubt]:
             and (not grant.open_in(rank, 0) or grant.drops[rank] != grant.drops[rank - 1])
             for grant in grants
         )
-        if not changes and not acts:
+        shuts = any(
+            open_in[rank] is not open_in[rank - 1] for open_in in (policy.starts, policy.manages)
+        )
+        if not changes and not acts and not shuts:
             message = f'the band "{name}" takes nothing away and does nothing'
             yield "idle-band", ("trust", "bands", rank), message, "give it a cap"
     newcomer = policy.newcomer_of(())

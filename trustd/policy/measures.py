@@ -111,6 +111,7 @@ class Unplug(_Measure):
 
     do: Literal["unplug"]
     type: Literal["volume", "network", "device"]
+    or_pause: bool = Field(default=False, description="pause a guest that refuses")
 
     @property
     def place(self) -> tuple[str, ...]:

@@ -175,8 +175,13 @@ def _standings(
 def _forbidden(
     policy: Policy, action: str, subject_type: str, object_type: str
 ) -> Iterator[tuple[Selector, Selector]]:
-    """What the policy forbids, as pairs of selectors over subject and object."""
+    """What the policy forbids, as pairs of selectors over subject and object.
+
+    What it forbids only where labels match is left out: it proves nothing of the rest.
+    """
     for rule in policy.document.forbid:
+        if rule.match:
+            continue
         if rule.actions is not None and action not in resolve_all(
             rule.actions, policy.document.actions
         ):

@@ -123,6 +123,9 @@ class References:
         stale = self._policy.trust.stale
         yield from self._rule(("trust", "stale"), band=("band", stale.band))
         yield from self._keys_known("band", ("enforce",), self._bands)
+        opens = self._policy.incidents.open_at
+        yield from self._known("band", ("incidents", "open_at"), opens or (), self._bands)
+        yield from self._keys_known("band", ("incidents", "severities"), self._bands)
 
     def _rule(
         self,

@@ -81,6 +81,13 @@ class Band(Strict):
         default=None, description="the only actions that remain; absent: all"
     )
     mode: Mode | None = None
+    start: bool = Field(
+        default=True, description="whether a guest in it may start, arrive or be restored"
+    )
+    manage: bool = Field(
+        default=True,
+        description="whether others may snapshot, save, move, change or remove a guest in it",
+    )
 
 
 class Dwell(Strict):
@@ -145,6 +152,38 @@ class Limits(Strict):
     """Bounds of what trustd may do by itself."""
 
     demotions: Demotions = Demotions()
+    foreign: Literal["reassert", "yield"] = Field(
+        default="reassert",
+        description="when somebody else changes what trustd put in force on a guest",
+    )
+
+
+class Incidents(Strict):
+    """When a fall of trust becomes something that a person has to look at."""
+
+    open_at: Name | None = Field(
+        default=None,
+        description="a guest in this band or a worse one; absent: the last two, never the first",
+    )
+    severities: dict[Name, Severity] = Field(
+        default_factory=dict,
+        description="by band; absent: critical in the last one, else major",
+    )
+    hold: Severity = Field(
+        default=Severity.CRITICAL, description="of a hold because too many guests fell at once"
+    )
+    respond: dict[Severity, Seconds] = Field(
+        default_factory=lambda: {Severity.CRITICAL: 900.0, Severity.MAJOR: 4 * 3600.0},
+        description="until when it should be acknowledged, by severity; absent: no deadline",
+    )
+    reopen: Seconds = Field(
+        default=24 * 3600.0,
+        description="a guest that falls again so soon after a resolution re-opens its incident",
+    )
+    resolve: Seconds | None = Field(
+        default=None,
+        description="resolve by itself what has been recovered for so long; absent: never",
+    )
 
 
 class ExceptionRule(Strict):
@@ -166,6 +205,10 @@ class Forbid(Strict):
     subject: SubjectRef | None = None
     actions: Names | None = None
     object: Name | None = None
+    match: dict[LabelOrId, LabelOrId] = Field(
+        default_factory=dict,
+        description="only where labels of object and subject match, as in a permit",
+    )
     reason: Annotated[str, Field(min_length=1)]
 
 
@@ -222,6 +265,26 @@ class BehaviourRule(Strict):
     ignore: tuple[Name, ...] = ()
 
 
+class Source(Strict):
+    """What another service may report of guests, and how far it is believed."""
+
+    families: Names = Field(description="the families of evidence that it may speak of")
+    reliability: Ratio = Field(default=1.0, description="how far all that it says is believed")
+    severity: Severity = Field(
+        default=Severity.MAJOR, description="what a finding of it counts as at most"
+    )
+    longest: Annotated[Seconds, Field(gt=0)] = Field(
+        default=86400.0, description="how long a finding of it may hold unless it is repeated"
+    )
+    good: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=0.0,
+        description="good evidence that it may give a guest at most; 0: it may say nothing good",
+    )
+    per_minute: Annotated[int, Field(ge=1, le=60_000)] = Field(
+        default=600, description="reports that are taken of it in a minute"
+    )
+
+
 Identity = Annotated[str, Field(min_length=1)]
 
 
@@ -276,6 +339,10 @@ class PolicyDocument(Strict):
     protect: tuple[SubjectRef, ...] = ()
     enforce: dict[Name, tuple[Measure, ...]] = Field(default_factory=dict)
     limits: Limits = Limits()
+    incidents: Incidents = Incidents()
     exceptions: tuple[ExceptionRule, ...] = ()
     behaviour: dict[Name, BehaviourRule] = Field(default_factory=dict)
+    sources: dict[Name, Source] = Field(
+        default_factory=dict, description="senders of evidence, by their names in the settings"
+    )
     registry: Registry = Registry()

@@ -56,7 +56,7 @@ class Kin:
 
 
 class Aliases:
-    """Reads both. Nothing is ever dropped: a guest may come back after any time."""
+    """Reads both. A guest may come back late: it is kept for as long as the retention says."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

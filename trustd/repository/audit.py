@@ -79,9 +79,14 @@ class Audit:
         """
         with self._database.reading() as connection:
             connection.execute("BEGIN")  # one state from the first to the last record
-            start = start_of(connection)
-            kept = [each for each in anchors if each.trail != start.trail or each.id >= start.first]
-            return verified(_all(connection, start.first), start, kept)
+            return verify_all(connection, anchors)
+
+
+def verify_all(connection: sqlite3.Connection, anchors: Sequence[Anchor] = ()) -> Verdict:
+    """Check the whole trail that a connection reads."""
+    start = start_of(connection)
+    kept = [each for each in anchors if each.trail != start.trail or each.id >= start.first]
+    return verified(_all(connection, start.first), start, kept)
 
 
 def _chosen(

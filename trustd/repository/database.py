@@ -1,7 +1,9 @@
 """One SQLite file: one thread writes, any thread reads.
 
 A writer's work runs in a transaction of its own, and is on the disk when its
-future is done (``synchronous=FULL``): what trustd acts on is stored first.
+future is done (``synchronous=FULL``): what trustd acts on is stored first. Work that
+may be lost with the host's power, though never with the process, need not wait for
+the disk (``NORMAL``): there that is 20 microseconds instead of 4 milliseconds.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from trustd.repository.migrations import MIGRATIONS
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+_Given = tuple[Work[object], Future[object], bool]
 
 BUSY_SECONDS = 5.0
 CLOSE_SECONDS = 10.0
@@ -40,9 +43,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._error = ""
-        self._inbox: queue.SimpleQueue[tuple[Work[object], Future[object]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._inbox: queue.SimpleQueue[_Given | None] = queue.SimpleQueue()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
@@ -65,10 +66,15 @@ class Database:
         """Why the last write failed; empty while writes succeed."""
         return self._error
 
-    def submit(self, work: Work[T]) -> Future[T]:
-        """Have the writer do ``work`` in a transaction, after all that came before."""
+    def submit(self, work: Work[T], *, synced: bool = True) -> Future[T]:
+        """Have the writer do ``work`` in a transaction, after all that came before.
+
+        Args:
+            synced: whether it is done only when the disk has it; else when no end of
+                the process can undo it.
+        """
         future: Future[T] = Future()
-        self._inbox.put((work, future))  # type: ignore[arg-type]  # a future of T
+        self._inbox.put((work, future, synced))  # type: ignore[arg-type]  # a future of T
         return future
 
     def write(self, work: Work[T], *, deadline: float = BUSY_SECONDS) -> T:
@@ -105,11 +111,15 @@ class Database:
             self._lock.close()
 
     def _write(self) -> None:
+        synced = True
         while (item := self._inbox.get()) is not None:
-            work, future = item
+            work, future, wanted = item
             if not future.set_running_or_notify_cancel():
                 continue
             try:
+                if wanted is not synced:
+                    self._writer.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
+                    synced = wanted
                 with self._writer:
                     self._writer.execute("BEGIN IMMEDIATE")
                     result = work(self._writer)
@@ -127,7 +137,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     """The writer's connection, to a sound file of the present schema."""
     connection = _connect(path)
     try:
-        _prepare(connection, path)
+        prepare(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -143,8 +153,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the file and bring its schema up to date."""
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Check the file and bring its schema up to date.
+
+    Raises:
+        StoreError: it is damaged, or newer than this trustd; nothing was changed.
+    """
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise StoreError(

@@ -25,7 +25,12 @@ class IntentLedger:
             StoreError: it is not on the disk.
         """
         document = orjson.dumps(
-            {"run": intent.run, "prior": dict(intent.prior), "ours": list(map(dict, intent.ours))}
+            {
+                "run": intent.run,
+                "prior": dict(intent.prior),
+                "ours": list(map(dict, intent.ours)),
+                "yielded": None if intent.yielded is None else dict(intent.yielded),
+            }
         ).decode()
         row = (intent.guest, intent.lever, intent.device, intent.at, document)
 
@@ -73,6 +78,8 @@ class IntentLedger:
                     prior=kept["prior"],
                     ours=tuple(kept["ours"]),
                     at=at,
+                    # repositories of the first version say nothing of it
+                    yielded=kept.get("yielded"),
                 )
                 for guest, lever, device, at, document in rows
                 if (kept := orjson.loads(document))

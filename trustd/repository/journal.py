@@ -25,8 +25,14 @@ class Entry:
     Args:
         at: epoch seconds.
         guest, name: whom it is about; empty where it is about no guest.
-        kind: ``band``, ``action``, ``label``, ``acknowledge`` (an operator's word) or
-            ``refused`` (a change that somebody asked for who may not).
+        kind: ``band``, ``action``, ``kin`` (a guest took over from another), ``label``,
+            ``acknowledge`` (an operator's word),
+            ``override``, ``protect``, ``pause``, ``hold`` (operators' orders),
+            ``refused`` (a change that somebody asked for who may not), ``admission`` (who
+            was let in or not, or may not be managed), ``evidence`` (what another service
+            reported), ``incident`` (what became of one, or what somebody did to it),
+            ``pruned`` (older records are gone), ``restored`` (a backup was), or one of
+            those in :mod:`trustd.repository.past`.
         document: what was before, what is after, why, in which mode, by which policy.
     """
 

@@ -95,15 +95,91 @@ MIGRATIONS: tuple[str, ...] = (
         SELECT 1, lower(hex(randomblob(16))), coalesce(max(id), 0) + 1, randomblob(32)
         FROM transition;
     CREATE TABLE policy_version (
-        id INTEGER PRIMARY KEY,
+        policy TEXT PRIMARY KEY,
         at REAL NOT NULL,
-        policy TEXT NOT NULL,
         path TEXT NOT NULL,
         text TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX policy_version_of_id ON policy_version (policy);
     CREATE INDEX transition_of_kind ON transition (kind, at);
     CREATE INDEX transition_of_name ON transition (name, kind, at);
+    CREATE TABLE errand (
+        guest TEXT PRIMARY KEY,
+        band TEXT NOT NULL,
+        document TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE operator_order (
+        kind TEXT NOT NULL,
+        guest TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (kind, guest)
+    ) STRICT;
+    CREATE TABLE alias (
+        kind TEXT NOT NULL,
+        identity TEXT NOT NULL,
+        guest TEXT NOT NULL,
+        first REAL NOT NULL,
+        last REAL NOT NULL,
+        PRIMARY KEY (kind, identity, guest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE kin (
+        heir TEXT NOT NULL,
+        forebear TEXT NOT NULL,
+        at REAL NOT NULL,
+        kind TEXT NOT NULL,
+        identity TEXT NOT NULL,
+        PRIMARY KEY (heir, forebear)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE report (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        document TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE reported (
+        place INTEGER PRIMARY KEY AUTOINCREMENT,
+        sender TEXT NOT NULL,
+        event TEXT NOT NULL,
+        UNIQUE (sender, event)
+    ) STRICT;
+    CREATE TABLE layout (id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE chunk (
+        id INTEGER PRIMARY KEY,
+        guest TEXT NOT NULL,
+        tier INTEGER NOT NULL,
+        layout INTEGER NOT NULL REFERENCES layout (id),
+        first REAL NOT NULL,
+        last REAL NOT NULL,
+        points INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        rolled INTEGER NOT NULL DEFAULT 0,
+        times BLOB NOT NULL,
+        trust BLOB NOT NULL,
+        samples BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX chunk_of_guest ON chunk (guest, tier, first);
+    CREATE INDEX chunk_unrolled ON chunk (tier, guest, last) WHERE rolled = 0;
+    CREATE INDEX chunk_of_age ON chunk (tier, last, first, points, bytes);
+    CREATE TABLE retention (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        reference REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE incident (
+        number INTEGER PRIMARY KEY,
+        guest TEXT NOT NULL,
+        open INTEGER NOT NULL,
+        document TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX incident_of_guest ON incident (guest, number);
+    CREATE INDEX incident_open ON incident (open) WHERE open;
+    CREATE TABLE notice (
+        key TEXT PRIMARY KEY,
+        document TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE notice_told (
+        receiver TEXT NOT NULL,
+        key TEXT NOT NULL,
+        stamp TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (receiver, key)
+    ) STRICT, WITHOUT ROWID;
     """,
 )
 """Step n brings a database of version n - 1 to version n."""

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from trustd.repository.database import Database
 
-_COLUMNS = (
+COLUMNS = (
     "at, caller, dialect, subject_type, subject, action, object_type, object,"
     " permit, reason, band, mode, policy"
 )
+"""Of the table, in the order of :class:`RulingRecord`."""
 
 
 class RulingRecord(NamedTuple):
@@ -51,7 +52,10 @@ class RulingLog:
         self._keep = keep
 
     def append(self, records: Iterable[RulingRecord]) -> Future[None]:
-        """Add records in their order, and drop the oldest beyond the bound."""
+        """Add records in their order, and drop the oldest beyond the bound.
+
+        Once it is done, no end of the process loses them.
+        """
         rows = tuple(records)
         keep = self._keep
 
@@ -61,7 +65,7 @@ class RulingLog:
                 "DELETE FROM decision WHERE id <= (SELECT max(id) FROM decision) - ?", (keep,)
             )
 
-        return self._database.submit(work)
+        return self._database.submit(work, synced=False)
 
     def last(
         self, *, subject: str | None = None, permit: bool | None = None, most: int = 100
@@ -73,7 +77,7 @@ class RulingLog:
         """
         with self._database.reading() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM decision"  # noqa: S608 - a constant
+                f"SELECT {COLUMNS} FROM decision"  # noqa: S608 - a constant
                 " WHERE (:subject IS NULL OR subject = :subject)"
                 " AND (:permit IS NULL OR permit = :permit) ORDER BY id DESC LIMIT :most",
                 {"subject": subject, "permit": permit, "most": most},
@@ -84,6 +88,6 @@ class RulingLog:
 def insert(connection: sqlite3.Connection, records: Iterable[RulingRecord]) -> None:
     """Add records within a transaction that is open."""
     connection.executemany(
-        f"INSERT INTO decision ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        f"INSERT INTO decision ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         records,
     )

@@ -152,7 +152,8 @@ def weight_of(finding: Finding, severity: Severity) -> float:
 
 def _ceiling(behaviour: Behaviour, severity: Severity, finding: Finding) -> float:
     """A severity's ceiling, lifted as far as the finding is doubted."""
-    return 1.0 - finding.confidence * (1.0 - ceiling_of(behaviour, severity))
+    bound = ceiling_of(behaviour, severity)
+    return bound + (1.0 - bound) * (1.0 - finding.confidence)
 
 
 def ceiling_of(behaviour: Behaviour, severity: Severity) -> float:

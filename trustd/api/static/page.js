@@ -96,6 +96,12 @@ function row(guest, bands) {
 
 function showStatus() {
   const counts = condition.guests;
+  const pause = condition.orders.pause;
+  at("paused").hidden = pause === null;
+  at("paused").replaceChildren(...(pause === null ? [] : [
+    `Enforcement is paused, ${pause.keep ? "what is narrowed is kept" : "everything is given back"}` +
+    ` until ${new Date(1000 * pause.until).toLocaleString()}, by `, visible(pause.by), ": ",
+    visible(pause.reason)]));
   at("condition").textContent =
     `${condition.mode} mode · tick ${condition.tick} · every ${condition.interval} s · ` +
     `${counts.total} guests, ${counts.restricted} restricted`;
@@ -113,6 +119,9 @@ function showAlarm() {
       if (!check.ok) reasons.push(`${name}: ${check.reason}`);
     }
     if (condition.policy.error) reasons.push(`policy refused: ${condition.policy.error}`);
+    for (const [why, count] of Object.entries(condition.orders.held)) {
+      reasons.push(`${count} guests held back: ${why}`);
+    }
   }
   const age = (performance.now() - lastTick) / 1000;
   if (lastTick && age > LATE * (condition?.interval ?? 10)) {
