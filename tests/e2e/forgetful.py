@@ -47,15 +47,19 @@ def forget(line: Line, guest: GuestId) -> None:
     roster.guests = {id_: each for id_, each in roster.guests.items() if id_ != guest}
 
 
-Line._listen = forgetting  # type: ignore[method-assign]
-Keeping.recall = lambda *_: {}  # type: ignore[method-assign]
-Keeping.engine = lambda _, features: Engine(features)  # type: ignore[method-assign]
-Kinship.follow = lambda *_, **__: ()  # type: ignore[method-assign]
-Enforcer.resync = lambda _: None  # type: ignore[method-assign]
-Enforcer.mark = lambda *_: None  # type: ignore[method-assign]
-build.EnforceSettings = partial(EnforceSettings, audit=inf)  # type: ignore[assignment, misc]
-Lifecycle.notice = lambda *_: ()  # type: ignore[method-assign]
-IntentLedger.intents = lambda _: ()  # type: ignore[method-assign]
+def dismember() -> None:
+    """Take every part of the ledger out of this process."""
+    Line._listen = forgetting  # type: ignore[method-assign]
+    Keeping.recall = lambda *_: {}  # type: ignore[method-assign]
+    Keeping.engine = lambda _, features: Engine(features)  # type: ignore[method-assign]
+    Kinship.follow = lambda *_, **__: ()  # type: ignore[method-assign]
+    Enforcer.resync = lambda _: None  # type: ignore[method-assign]
+    Enforcer.mark = lambda *_: None  # type: ignore[method-assign]
+    build.EnforceSettings = partial(EnforceSettings, audit=inf)  # type: ignore[assignment, misc]
+    Lifecycle.notice = lambda *_: ()  # type: ignore[method-assign]
+    IntentLedger.intents = lambda _: ()  # type: ignore[method-assign]
+
 
 if __name__ == "__main__":
+    dismember()
     main()
