@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.daemon.host import Host
 from tests.decisions.running import Running
+from tests.lab.waiting import wait_until
 from tests.pipeline.scripted import CALM, guest_id, web
 from trustd.errors import PolicyError
 from trustd.model import GuestState, WallBreach
@@ -103,7 +104,7 @@ def test_what_breaks_a_wall_at_the_start_is_told(tmp_path):
 
 def test_trustctl_reloads(tmp_path):
     """The operator's reload answers with the mistakes and 78, or with the policy that came into
-    force; the daemon goes by it at once."""
+    force; the daemon goes by it from its next tick on."""
     good = DIALECTS.read_text("utf-8")
     with Running(tmp_path, good) as daemon:
         before = daemon.get("/v1/policy")["id"]
@@ -119,6 +120,8 @@ def test_trustctl_reloads(tmp_path):
         found = json.loads(taken.stdout)
         assert found["name"] == "another"
         assert found["id"] != before
-        assert daemon.get("/v1/policy")["id"] == found["id"]
+        wait_until(
+            lambda: daemon.get("/v1/policy")["id"] == found["id"], "it is gone by", seconds=10
+        )
         over_tcp = daemon.tcp().post("/v1/policy/reload", {"force": True})
         assert over_tcp.status == 403
