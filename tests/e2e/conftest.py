@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.daemon import DIRECTORY
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.spec import GuestSpec
 
@@ -26,9 +27,10 @@ def host(shared):
 
 @pytest.fixture
 def trio(host):
-    """The three guests, quiet."""
+    """The three guests, quiet, and nobody knows anything of them."""
     for guest in host.guests:
         guest.quiet()
+    host.run("rm", "-rf", f"{DIRECTORY}/state")
     return host.guests
 
 

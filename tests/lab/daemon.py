@@ -27,7 +27,8 @@ class Daemon:
     """A context manager that runs ``trustd run`` inside; asked over its unix socket.
 
     ``policy`` is the policy's text; ``settings`` are the daemon's, as in its file. The state
-    outlives a ``stop`` or ``kill``, so that a ``start`` is a restart.
+    outlives a ``stop`` or ``kill``, so that a ``start`` is a restart. A ``stop`` gives back what
+    is narrowed, unless ``on_stop`` says otherwise.
     """
 
     def __init__(self, hypervisor: Hypervisor, policy: str, **settings: Any) -> None:
@@ -38,6 +39,7 @@ class Daemon:
             "state": f"{DIRECTORY}/state",
             "policy": f"{DIRECTORY}/policy.yaml",
             "socket": SOCKET,
+            "on_stop": "restore",
         } | settings
         hypervisor.path(DIRECTORY).mkdir(parents=True, exist_ok=True)
         self.configuration = hypervisor.path(f"{DIRECTORY}/trustd.yaml")
