@@ -88,13 +88,17 @@ async def body_of(request: web.Request, shape: type[D]) -> D:
         raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
     body = await request.read()
     try:
+        sent = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad(f"this is no JSON: {error}") from error
+    try:
         # strict: no number for a text
         made = TypeAdapter(shape).validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise bad(f"{place}: {first['msg']}" if place else first["msg"]) from error
-    unknown = orjson.loads(body).keys() - {field.name for field in fields(shape)}
+    unknown = sent.keys() - {field.name for field in fields(shape)}
     if unknown:
         raise bad(f"nothing is called {min(unknown)[:128]!r} here")
     return made

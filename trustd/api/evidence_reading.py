@@ -95,7 +95,8 @@ def _of_event(sent: object) -> Said:
         value = sent.get(name)
         if not isinstance(value, str) or not 1 <= len(value) <= LONGEST:
             raise bad(f"{name} must be a text of 1 to {LONGEST} characters")
-    if sent.get("datacontenttype", JSON).split(";")[0].strip().lower() != JSON:
+    media = sent.get("datacontenttype") or JSON
+    if not isinstance(media, str) or media.split(";")[0].strip().lower() != JSON:
         raise bad(f"datacontenttype must be {JSON}")
     if "data" not in sent:
         raise bad("data is missing: it is the report")

@@ -15,6 +15,7 @@ from trustd.decisions import Callers, DecisionPoint, Desk, Recorder, World
 from trustd.decisions.desk import PeerOf
 from trustd.decisions.point import Clocks
 from trustd.decisions.world import Directory
+from trustd.errors import StoreError
 from trustd.metrics import Meters
 from trustd.model import Fleet, GuestId, KnownObject, WallBreach
 from trustd.pipeline import Chronicle, Narrowing, Registry
@@ -95,7 +96,7 @@ class Access:
         self.loaded = loaded
         self._objects = objects
         self._known = objects()
-        self.registry = self._labels()
+        self.registry = self._labels(loaded)
         self.recorder = Recorder(
             stores.rulings,
             lambda dialect, reason, n: meters.decisions.labels(dialect, reason).inc(n),
@@ -154,8 +155,8 @@ class Access:
 
     def adopt(self, loaded: Loaded, *, at: float) -> Registry:
         """Take over a policy that is good; its labels."""
-        self.loaded = loaded
-        self.registry = self._labels()
+        registry = self._labels(loaded)
+        self.loaded, self.registry = loaded, registry
         self.source.keep(loaded, self.stores.policy, at=at)
         self._version(at)
         return self.registry
@@ -181,15 +182,21 @@ class Access:
 
     def relabelled(self) -> Registry | None:
         """The labels in force where they changed since the last call, else None."""
-        known = self._objects()
-        if known is self._known and not self._relabel.is_set():
+        before, known = self._known, self._objects()
+        if known is before and not self._relabel.is_set():
             return None
-        self._known = known
+        # before the file is read: a change from now on is another one
         self._relabel.clear()
-        self.registry = self._labels()
+        self._known = known
+        try:
+            self.registry = self._labels(self.loaded)
+        except StoreError as error:
+            # the tick goes on with the labels that it has, and the next one tries again
+            self._known = before
+            self._relabel.set()
+            log.error("labels cannot be read", error=str(error))  # noqa: TRY400 - the disk's mistake
+            return None
         return self.registry
 
-    def _labels(self) -> Registry:
-        return Registry.of(
-            self.loaded.policy, self.loaded.registry, self.stores.labels.all(), self._known
-        )
+    def _labels(self, loaded: Loaded) -> Registry:
+        return Registry.of(loaded.policy, loaded.registry, self.stores.labels.all(), self._known)

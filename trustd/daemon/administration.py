@@ -49,7 +49,7 @@ class Administration:
         self._reloading = reloading
         self._group = settings.group
         self._changing = threading.Lock()
-        self._refusals: deque[float] = deque()
+        self._refusals: dict[int | None, deque[float]] = {}
 
     def why(self, guest: Assessment, action: str, target: ObjectRef) -> shapes.WhyDoc:
         """Why a guest may do something, or not."""
@@ -268,11 +268,13 @@ class Administration:
         """Journal a change that was refused; not without bound, for anybody can ask."""
         most, within = REFUSALS
         now = boot_clock()
-        while self._refusals and now - self._refusals[0] > within:
-            self._refusals.popleft()
-        if len(self._refusals) >= most:
+        # each user apart: whoever asks without end hides nobody else's asking
+        asked = self._refusals.setdefault(peer.uid if peer else None, deque())
+        while asked and now - asked[0] > within:
+            asked.popleft()
+        if len(asked) >= most:
             return
-        self._refusals.append(now)
+        asked.append(now)
         document = {**what, "uid": peer.uid if peer else None, "pid": peer.pid if peer else None}
         log.warning("a change was refused", **document)
         self._access.stores.journal.append(

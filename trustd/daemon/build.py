@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,15 +116,15 @@ class Daemon:
         labels = self.access.relabelled()
         if labels is not None:
             self.line.relabel(labels, at=time.time())
-        self.gatekeeping.keep()
+        _aside("gates", self.gatekeeping.keep)
         clock = boot_clock()
         fleet = self.line.tick()
-        self.incidents.step(fleet, self.narrowing.policy)
         self.access.inherit(self.line.kin)
         self.line.note(self.access.publish(fleet, self.narrowing, clock=clock))
-        self.history.note(fleet)
         self.meters.observe(fleet)
-        self.notifying.observe(fleet)
+        _aside("incidents", lambda: self.incidents.step(fleet, self.narrowing.policy))
+        _aside("history", lambda: self.history.note(fleet))
+        _aside("notices", lambda: self.notifying.observe(fleet))
         return fleet
 
     def page(self, fleet: Fleet) -> MetricsPage:
@@ -155,6 +155,14 @@ class Daemon:
             ends.callback(self.incidents.close)
             if self.settings.on_stop is OnStop.RESTORE:
                 self.enforcer.restore_all(at=time.time())
+
+
+def _aside(part: str, work: Callable[[], object]) -> None:
+    """Do what stands beside the line: its trouble is told, and costs no guest its tick."""
+    try:
+        work()
+    except Exception:
+        log.exception("a part beside the line failed", part=part)
 
 
 def build(settings: Settings) -> Daemon:

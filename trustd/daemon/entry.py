@@ -66,7 +66,7 @@ class Doorkeeper:
         self._checks = checks
         self._clock = clock
         self._places = Reservations()
-        self._journalled: dict[tuple[str, str], float] = {}
+        self._journalled: dict[tuple[str, str, int], float] = {}
 
     def mount(self, app: web.Application) -> None:
         """Let an application answer by it."""
@@ -108,7 +108,7 @@ class Doorkeeper:
         known = seen is not None or former is not None
         admission = admit(world.policy, visitor, MANAGEMENT if known else ())
         told = self._told(world, guest, visitor, admission, f"is closed to {question.action}")
-        if admission.objection and self._is_news(id_, question.action):
+        if admission.objection and self._is_news(id_, question.action, peer.uid):
             self._note(guest, question, admission, told, peer)
         return told
 
@@ -176,15 +176,15 @@ class Doorkeeper:
             policy=policy.id,
         )
 
-    def _is_news(self, guest: GuestId, action: str) -> bool:
+    def _is_news(self, guest: GuestId, action: str, uid: int) -> bool:
         """Whether a refusal to manage is journalled: clients that may not ask again and again."""
         now = self._clock()
         self._journalled = {
             key: since for key, since in self._journalled.items() if now - since < AGAIN
         }
-        if (guest, action) in self._journalled:
+        if (guest, action, uid) in self._journalled:
             return False
-        self._journalled[guest, action] = now
+        self._journalled[guest, action, uid] = now
         return True
 
     def _note(

@@ -69,6 +69,7 @@ class Testimony:
         self._hearing = hearing
         self._leases = leases
         self._allowance = Allowance(clock)
+        self._one_at_a_time = asyncio.Lock()
         self._holders: tuple[World, Mapping[ObjectRef, Collection[GuestId]]] | None = None
         self._praised: dict[Place, float] = {}
 
@@ -108,14 +109,18 @@ class Testimony:
         """Have reports count from the next tick on."""
         source, at = self._source(sender), time.time()
         ready = [_ready(sender, source, each, by, at) for each in reports]
-        known = self._known(reports)
-        self._bound(sender, known, ready)
-        news = [
-            each.message if self._is_news(known, each.report) else replace(each.message, entry=None)
-            for each in ready
-        ]
-        # one thread stores and tells: a sender that hangs up in between leaves no half of it
-        kept = await asyncio.to_thread(self._keep, news)
+        # what is counted must not change before it is kept
+        async with self._one_at_a_time:
+            known = self._known(reports)
+            self._bound(sender, known, ready)
+            news = [
+                each.message
+                if self._is_news(known, each.report)
+                else replace(each.message, entry=None)
+                for each in ready
+            ]
+            # one thread stores and tells: a sender that hangs up in between leaves no half of it
+            kept = await asyncio.to_thread(self._keep, news)
         receipts = []
         for each, message, stored in zip(ready, news, kept, strict=True):
             counts = "duplicate" if stored is None else _counts(known, each.report)

@@ -152,7 +152,7 @@ class Keeper:
 
     def _reap(self) -> None:
         """Leave no process behind that only started a server."""
-        self._starting = [each for each in self._starting if os.waitpid(each, os.WNOHANG)[0] == 0]
+        self._starting = [each for each in self._starting if not _ended(each)]
 
     def _start(self, id_: str, place: Path) -> None:
         log_to = (os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -171,3 +171,11 @@ class Keeper:
             return
         self._starting.append(process)
         log.info("gate.started", gate=id_)
+
+
+def _ended(process: int) -> bool:
+    """Whether a child of ours has ended; one that somebody else took note of has."""
+    try:
+        return os.waitpid(process, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True

@@ -15,6 +15,8 @@ MOST_EVIDENCE = 300
 MOST_AFFECTED = 50
 MOST_POINTS = 400
 """When there are more, every second one goes."""
+MOST_OWN = 1000
+"""Lines of one record beyond which trustd itself adds none; what people do is still noted."""
 STEP, PACE = 0.02, 60.0
 """Trust that moved so far is a new point, or that moved at all in so many seconds."""
 _STILL = 0.002
@@ -143,10 +145,19 @@ def reopened(incident: Incident, trigger: Trigger, rules: Rules, at: float) -> N
         resolved=None,
         conclusion=None,
         reopened=incident.reopened + 1,
-        marks=(*incident.marks, mark),
+        marks=_marked(incident, mark),
         trigger=trigger,
     )
     return Next(again, (mark,))
+
+
+def _marked(incident: Incident, *news: Mark) -> tuple[Mark, ...]:
+    """The record with what is new, unless a guest that comes and goes has filled it.
+
+    The state goes on changing, and there is room left for what people have to say.
+    """
+    full = len(incident.marks) >= MOST_OWN
+    return incident.marks if full else (*incident.marks, *news)
 
 
 def moved(incident: Incident, trigger: Trigger, rules: Rules, at: float) -> Next:
@@ -181,7 +192,7 @@ def moved(incident: Incident, trigger: Trigger, rules: Rules, at: float) -> Next
         severity=severity,
         due=due,
         trigger=trigger,
-        marks=(*incident.marks, *news),
+        marks=_marked(incident, *news),
     )
     return Next(after, tuple(news))
 

@@ -239,7 +239,7 @@ class Incidents:
 def _acted(incident: Incident, act: Act) -> Incident:
     if not incident.open and act.what != "comment":
         raise NotNow(f"incident {incident.number} is resolved: it can only be commented on")
-    if len(incident.marks) >= MOST_MARKS:
+    if act.what == "comment" and len(incident.marks) >= MOST_MARKS:
         raise NotNow(f"the record of incident {incident.number} is full")
     text = act.text
     if act.what == "resolve":

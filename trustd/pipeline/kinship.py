@@ -120,6 +120,8 @@ class Kinship:
 
     def forget(self, guest: GuestId) -> None:
         """Drop from memory what only a guest that is gone needs; the disk keeps it."""
+        if self._keeping.error:
+            return  # only memory has it
         self._taken.pop(guest, None)
         held = set().union(*self._running.values())
         for alias in [each for each, who in self._last.items() if guest in who]:

@@ -139,7 +139,8 @@ def _restored(copy: Path, path: Path, user: int) -> Restored:
         found = inspect(new)
         intents = _take_over(path, new, found, user)
         owner = path.parent.stat()
-        os.chown(new, owner.st_uid, owner.st_gid)
+        # the directory may belong to a user who is not to be followed
+        os.chown(new, owner.st_uid, owner.st_gid, follow_symlinks=False)
         _synced(new)
         aside = _aside(path) if path.exists() else None
         new.replace(path)

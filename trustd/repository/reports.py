@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -16,7 +17,7 @@ import orjson
 
 from trustd.errors import StoreError
 from trustd.model import Finding, GuestId, Severity
-from trustd.repository.database import Database
+from trustd.repository.database import BUSY_SECONDS, Database
 from trustd.repository.journal import Entry, journalled
 
 WITHIN = 2.0
@@ -83,7 +84,10 @@ class ReportStore:
         try:
             return done.result(WITHIN)
         except TimeoutError as error:
-            done.cancel()
+            if not done.cancel():
+                # it has begun, and may come about: only its end says what counts
+                with suppress(TimeoutError):
+                    return done.result(BUSY_SECONDS)
             raise StoreError(f"{self._database.path}: the disk takes too long") from error
 
     def waiting(self) -> Sequence[Report]:

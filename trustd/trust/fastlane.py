@@ -15,6 +15,8 @@ from trustd.trust.roster import Roster
 
 MOST_BAD = 10.0
 """What findings short of critical may add up to in a family: as much as the good."""
+MOST_CRITICAL = 100.0
+"""What critical ones may: a source that repeats itself does not take a guest away for ever."""
 SOURCE = "envelope"
 
 
@@ -149,7 +151,8 @@ class FastLane:
         bad, weight = self._roster.table["bad"], weight_of(finding, severity)
         held = float(bad[row, place])
         critical = severity is Severity.CRITICAL
-        bad[row, place] = held + weight if critical else max(held, min(held + weight, MOST_BAD))
+        most = MOST_CRITICAL if critical else MOST_BAD
+        bad[row, place] = max(held, min(held + weight, most))
         if severity.rank >= Severity.MAJOR.rank:
             self._roster.table["repeats"][row] += 1.0
 

@@ -63,7 +63,11 @@ class Ledger:
             key = (finding.kind, MORE)
             known = of_guest.get(key)
             if known is None and len(of_guest) >= 2 * MOST_OPEN:
-                return False
+                # many mild ones must not keep a grave one out
+                mildest = min(of_guest, key=lambda each: of_guest[each].severity.rank)
+                if of_guest[mildest].severity.rank >= severity.rank:
+                    return False
+                del of_guest[mildest]
         opened = at
         if known is not None:
             severity = max(severity, known.severity, key=lambda each: each.rank)

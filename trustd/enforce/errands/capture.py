@@ -228,5 +228,6 @@ def _size(domain: libvirt.virDomain) -> tuple[int, dict[str, tuple[str, int]], l
     if not domain.isActive():
         raise Refused("the guest does not run")
     files, others = plain_files(domain)
-    disks = {name: (path, domain.blockInfo(name)[1]) for name, path in files.items()}
+    # what it may come to hold, not what it holds: a guest writes on while it is copied
+    disks = {name: (path, domain.blockInfo(name)[0]) for name, path in files.items()}
     return domain.info()[1] * 1024, disks, others
