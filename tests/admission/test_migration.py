@@ -20,7 +20,7 @@ def pair(another_hypervisor, shared):
     one, two = another_hypervisor("one"), another_hypervisor("two")
     hooked(two, "closed")
     moving = shared / "moving"
-    moving.mkdir()
+    moving.mkdir(exist_ok=True)
     moving.chmod(0o777)  # QEMU, which is not root, makes its socket there
     sockets = [shared / "two.sock", moving / "moving.sock"]
     door = two.popen(

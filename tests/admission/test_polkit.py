@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+from contextlib import ExitStack
 
 import pytest
 
@@ -32,9 +33,9 @@ polkit.addRule(function (action, subject) {
 @pytest.fixture(scope="module")
 def guarded(shared):
     """A hypervisor with a system bus and polkit, whose libvirtd asks polkit for every call."""
-    with Hypervisor("polkit", shared=[shared]) as host:
+    with Hypervisor("polkit", shared=[shared]) as host, ExitStack() as ends:
         host.path("/run/dbus").mkdir()
-        bus = host.popen("dbus-daemon", "--system", "--nofork", "--nopidfile")
+        ends.callback(ended, host.popen("dbus-daemon", "--system", "--nofork", "--nopidfile"))
         wait_until(host.path("/run/dbus/system_bus_socket").exists, "the bus is up", seconds=20)
         folder = host.path("/etc/polkit-1/rules.d")
         shipped = RULES.read_text("utf-8")
@@ -51,7 +52,7 @@ def guarded(shared):
         # the group in which polkitd reaches trustd's socket
         host.run("groupadd", "--system", "trustd-lab")
         host.run("usermod", "-aG", "trustd-lab", "polkitd")
-        polkit = host.popen("/usr/lib/polkit-1/polkitd", "--no-debug")
+        ends.callback(ended, host.popen("/usr/lib/polkit-1/polkitd", "--no-debug"))
         for name, labels in GUESTS.items():
             small = {"channel": False, "nics": 0, "disks": (Disk(),), "memory": 64 << 20}
             host.define(GuestSpec(name, labels={"client": "red"} | labels, **small)).start()
@@ -59,11 +60,14 @@ def guarded(shared):
         with host.path("/etc/libvirt/libvirtd.conf").open("a", encoding="utf-8") as settings:
             settings.write('access_drivers = ["polkit"]\nauth_unix_rw = "polkit"\n')
             settings.write('unix_sock_rw_perms = "0777"\n')
-        host.restart_libvirtd()
+        # killed: it does not always end by itself once the bus is there
+        host.restart_libvirtd(kill=True)
         yield host
-        for process in (polkit, bus):
-            process.terminate()
-            process.wait(10)
+
+
+def ended(process):
+    process.terminate()
+    process.wait(10)
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_a_guest_that_migrates_is_no_finding_on_either_side(
         empty.truncate(8 << 20)
     (mine,) = guests(GuestSpec("traveller", disks=(DiskSpec(format="raw", path=str(disk)),)))
     sockets = shared / "sockets"
-    sockets.mkdir()
+    sockets.mkdir(exist_ok=True)
     sockets.chmod(0o777)
     there.path(f"/run/lab/guests/{mine.uuid}").mkdir(parents=True)  # of its serial log
     guest = known(mine)
