@@ -145,7 +145,13 @@ def test_an_image_that_is_in_use_is_not_served(gates: Gates, gate: Gate, tmp_pat
             done = subprocess.run(probe, capture_output=True, text=True, check=False)
             return "lock" in done.stderr + done.stdout
 
-        wait_until(locked, "qemu-io has it open", seconds=10)
+        def opened() -> bool:
+            links = Path(f"/proc/{held.pid}/fd").iterdir()
+            return any(os.path.realpath(each) == os.path.realpath(gate.disk) for each in links)
+
+        # asked before, the question itself would hold the lock that qemu-io wants
+        wait_until(opened, "qemu-io has it open", seconds=20)
+        wait_until(locked, "and holds it", seconds=20)
         keeper = Keeper(gates, tmp_path / "no-systemd")
         keeper.keep()
         wait_until(lambda: "another QEMU" in keeper.told(gate), "it is refused", seconds=10)

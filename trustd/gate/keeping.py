@@ -55,19 +55,17 @@ def serving(place: Path) -> int:
     return 0
 
 
-def _end(place: Path, *, within: float = 5.0) -> None:
+def _end(place: Path, *, within: float = 15.0) -> None:
     """End the server of a gate that trustd itself started.
 
     Raises:
         TimedOut: it lives on.
     """
-    process = serving(place)
-    if not process:
-        return
-    with suppress(ProcessLookupError, FileNotFoundError):
-        _terminate(process, place)
     until = time.monotonic() + within
-    while serving(place):
+    while process := serving(place):
+        # again and again: one that is just beginning has no name yet, and hears nothing
+        with suppress(ProcessLookupError, FileNotFoundError):
+            _terminate(process, place)
         if time.monotonic() > until:
             raise TimedOut(f"process {process}, which serves {place.name}, does not end")
         time.sleep(_PAUSE)
