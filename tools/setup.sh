@@ -13,7 +13,7 @@ target=${1:?"which target: demo, test, check, bench or docs"}
 build_packages="python3-venv python3-dev gcc libc6-dev pkg-config libvirt-dev"
 lab_packages="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils nbdkit
   linux-image-cloud-amd64 busybox-static cpio dnsmasq-base iproute2 iptables nftables
-  ebtables socat util-linux kmod dbus-daemon polkitd"
+  ebtables socat util-linux procps kmod dbus-daemon polkitd"
 case $target in
 demo) packages="$build_packages $lab_packages" locks="run" ;;
 test) packages="$build_packages $lab_packages prometheus prometheus-alertmanager systemd

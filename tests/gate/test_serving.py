@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from tests.gate.servers import SIZE, Client, gate_of, served
 from tests.lab.waiting import wait_until
-from trustd.gate import NOTHING_DENIED, Gate, Gates, Keeper, deny, serving
+from trustd.gate import NOTHING_DENIED, Gate, Gates, Keeper, deny, keeping, serving
 from trustd.gate.image import Qcow2
 
 NO_WRITES = {**NOTHING_DENIED, "deny_write": True}
@@ -196,6 +197,36 @@ def test_the_keeper_starts_what_ended_and_nothing_twice(
     second.retire(gate)
     assert not place.exists()
     first.keep()  # reaps, and starts nothing
+    assert not gates.known
+
+
+def test_a_gate_that_is_being_retired_keeps_no_tick_waiting(
+    gates: Gates, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a server takes its time to end, looking after the gates comes back at once."""
+    keeper = Keeper(gates, tmp_path / "no-systemd")
+    keeper.keep()
+    assert keeper.wait(gate)
+    ending, end = threading.Event(), threading.Event()
+    begin_end = keeping._end
+
+    def slowly(place: Path) -> None:
+        ending.set()
+        assert end.wait(20)
+        begin_end(place)
+
+    monkeypatch.setattr(keeping, "_end", slowly)
+    retiring = threading.Thread(target=keeper.retire, args=(gate,))
+    retiring.start()
+    assert ending.wait(20)
+    looking = threading.Thread(target=keeper.keep)
+    looking.start()
+    looking.join(10)
+    waits = looking.is_alive()
+    end.set()
+    retiring.join(20)
+    looking.join(20)
+    assert not waits
     assert not gates.known
 
 

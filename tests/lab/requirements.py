@@ -27,6 +27,7 @@ PACKAGES = {
     "iptables": "iptables",
     "ebtables": "ebtables",
     "util-linux": "setpriv",
+    "procps": "pgrep",
     "socat": "socat",
     "dbus-daemon": "dbus-daemon",
     "polkitd": "pkcheck",

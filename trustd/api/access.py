@@ -17,11 +17,11 @@ from trustd.api.access_shapes import LabelChange, Proposal, ReloadRequest
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.handlers import LIVE
 from trustd.api.office import NotKnown
-from trustd.api.problems import RequestProblem
+from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
 from trustd.api.sending import send_json
 from trustd.documents import Instant
-from trustd.errors import PolicyError, StoreError
+from trustd.errors import PolicyError
 from trustd.model import ObjectRef
 
 T = TypeVar("T")
@@ -179,7 +179,5 @@ def _instant(text: str) -> float:
 
 async def _stored(work: Callable[[], T]) -> T:
     """Work on the repository, off the loop."""
-    try:
+    with told():
         return await asyncio.to_thread(work)
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error

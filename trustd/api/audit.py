@@ -15,9 +15,8 @@ from aiohttp import web
 from trustd.api.admission import bad
 from trustd.api.audit_shapes import TrailDoc, VerdictDoc
 from trustd.api.peer import peer_of
-from trustd.api.problems import RequestProblem
+from trustd.api.problems import RequestProblem, told
 from trustd.api.sending import send_json
-from trustd.errors import StoreError
 
 MOST, USUAL = 1000, 100
 _ASKED = ("guest", "kind", "since", "until", "after", "limit")
@@ -66,20 +65,16 @@ async def audit(request: web.Request) -> web.StreamResponse:
     """A page of the trail."""
     auditor = _auditor(request)
     asked = _asked(request)
-    try:
+    with told():
         page = await asyncio.to_thread(auditor.page, asked)
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     return await send_json(request, page)
 
 
 async def verify(request: web.Request) -> web.StreamResponse:
     """Whether the trail is what was written."""
     auditor = _auditor(request)
-    try:
+    with told():
         verdict = await asyncio.to_thread(auditor.verify)
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     return await send_json(request, verdict)
 
 

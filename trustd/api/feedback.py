@@ -18,11 +18,11 @@ from trustd.api.feedback_shapes import (
 )
 from trustd.api.handlers import LIVE
 from trustd.api.peer import Peer
-from trustd.api.problems import RequestProblem
+from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
 from trustd.api.sending import send_json
 from trustd.api.views import LONGEST_NAME, LONGEST_TEXT, explanation, number
-from trustd.errors import NoSuchGuest, StoreError
+from trustd.errors import NoSuchGuest
 from trustd.metrics import legible
 from trustd.model import Assessment, GuestId
 from trustd.trust import Explanation, OpenFinding, Term
@@ -81,17 +81,8 @@ async def acknowledge(request: web.Request) -> web.StreamResponse:
     if len(word.reason) > LONGEST or not word.reason.isprintable():
         raise bad(f"reason must be a text of at most {LONGEST} printable characters")
     guest = find(request.app[LIVE].fleet, request.match_info["guest"])
-    try:
+    with told():
         return await send_json(request, await feedback.acknowledge(guest, word, peer))
-    except NoSuchGuest as error:
-        raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
-    except TimeoutError:
-        raise RequestProblem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "nothing was changed: the tick under way takes too long; ask again",
-        ) from None
 
 
 def standing(told: Explanation) -> StandingDoc:

@@ -13,10 +13,9 @@ from aiohttp import web
 from trustd.api.admission import bad
 from trustd.api.handlers import LIVE
 from trustd.api.history_shapes import StorageDoc, TimelineDoc
-from trustd.api.problems import RequestProblem
+from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
 from trustd.api.sending import send_json
-from trustd.errors import StoreError
 from trustd.model import GuestId
 
 MOST, USUAL = 2000, 500
@@ -66,23 +65,19 @@ async def timeline(request: web.Request) -> web.StreamResponse:
     feature = query.get("feature")
     if feature is not None and feature not in historian.features():
         raise bad(f"no feature is called {feature[:128]!r}")
-    try:
+    with told():
         guest = await _guest(request, historian)
         document = await asyncio.to_thread(
             historian.timeline, guest, feature, since, until, int(points)
         )
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     return await send_json(request, document)
 
 
 async def storage(request: web.Request) -> web.StreamResponse:
     """What the repository takes."""
     historian = _historian(request)
-    try:
+    with told():
         document = await asyncio.to_thread(historian.storage)
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     return await send_json(request, document)
 
 

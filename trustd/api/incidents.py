@@ -10,9 +10,8 @@ from aiohttp import web
 from trustd.api import incident_shapes as shapes
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.peer import Peer
-from trustd.api.problems import RequestProblem
+from trustd.api.problems import RequestProblem, told
 from trustd.api.sending import send_json
-from trustd.errors import StoreError
 from trustd.pipeline.incidents import NoSuchIncident, NotNow
 
 MOST, USUAL = 500, 100
@@ -59,10 +58,8 @@ async def listed(request: web.Request) -> web.StreamResponse:
         raise bad("state must be open or all")
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= MOST):  # noqa: PLR2004 - digits
         raise bad(f"limit must be a number from 1 to {MOST}")
-    try:
+    with told():
         found = await incidents.listed(everything=state == "all", most=int(limit))
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     return await send_json(request, found)
 
 
@@ -70,11 +67,10 @@ async def shown(request: web.Request) -> web.StreamResponse:
     """One of them."""
     incidents = _reading(request)
     try:
-        return await send_json(request, await incidents.shown(_number(request)))
+        with told():
+            return await send_json(request, await incidents.shown(_number(request)))
     except NoSuchIncident as error:
         raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
 
 async def act(request: web.Request) -> web.StreamResponse:
@@ -85,18 +81,12 @@ async def act(request: web.Request) -> web.StreamResponse:
     asked = await body_of(request, shapes.IncidentRequest)
     _check(asked)
     try:
-        return await send_json(request, await incidents.act(number, asked, peer))
+        with told():
+            return await send_json(request, await incidents.act(number, asked, peer))
     except NoSuchIncident as error:
         raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
     except NotNow as error:
         raise RequestProblem(HTTPStatus.CONFLICT, str(error)) from error
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
-    except TimeoutError:
-        raise RequestProblem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "nothing was changed: the tick under way takes too long; ask again",
-        ) from None
 
 
 def _check(asked: shapes.IncidentRequest) -> None:

@@ -13,10 +13,9 @@ from trustd.api import override_shapes as shapes
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.handlers import LIVE
 from trustd.api.peer import Peer
-from trustd.api.problems import RequestProblem
+from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
 from trustd.api.sending import send_json
-from trustd.errors import NoSuchGuest, StoreError
 from trustd.model import Assessment
 
 
@@ -206,14 +205,5 @@ def _orders(request: web.Request) -> Orderly:
 async def _answered(
     request: web.Request, act: Callable[[], Awaitable[shapes.OrderDoc]]
 ) -> web.StreamResponse:
-    try:
+    with told():
         return await send_json(request, await act())
-    except NoSuchGuest as error:
-        raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
-    except StoreError as error:
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
-    except TimeoutError:
-        raise RequestProblem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "nothing was changed: the tick under way takes too long; ask again",
-        ) from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 
 import orjson
 from aiohttp import web
 
 from trustd.api.shapes import ProblemDoc
-from trustd.errors import TrustdError
+from trustd.errors import NoSuchGuest, StoreError, TrustdError
 
 
 class RequestProblem(TrustdError):
@@ -28,6 +29,22 @@ class RequestProblem(TrustdError):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell what the daemon cannot do, in the one way that every address has."""
+    try:
+        yield
+    except NoSuchGuest as error:
+        raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
+    except StoreError as error:
+        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+    except TimeoutError:
+        raise RequestProblem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "nothing was changed: the tick under way takes too long; ask again",
+        ) from None
 
 
 def answer(problem: RequestProblem) -> web.Response:

@@ -55,7 +55,7 @@ def serving(place: Path) -> int:
     return 0
 
 
-def _end(place: Path, *, within: float = 15.0) -> None:
+def _end(place: Path, *, within: float = 5.0) -> None:
     """End the server of a gate that trustd itself started.
 
     Raises:
@@ -98,12 +98,15 @@ class Keeper:
 
     def keep(self) -> None:
         """Look after every gate; quick."""
-        if self._systemd.is_dir():
+        # while a gate is retired, which takes seconds, the others wait for the next tick
+        if self._systemd.is_dir() or not self._lock.acquire(blocking=False):
             return
-        with self._lock:
+        try:
             self._reap()
             for id_, gate in self._gates.known.items():
                 self._look_after(id_, self._gates.place(gate))
+        finally:
+            self._lock.release()
 
     def wait(self, gate: Gate, *, within: float = _STARTING) -> bool:
         """Whether a gate is served, now or soon."""
