@@ -1,6 +1,7 @@
 """Devices that leave a real guest: asked, refused, gone, and the very same back again."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +23,8 @@ from tests.lab.spec import Disk, GuestSpec
 from tests.lab.waiting import wait_until
 from trustd.enforce import Enforcer, EnforceSettings
 from trustd.enforce.actuators import DiskThrottle, NicLink, Pause, Unplug
-from trustd.enforce.actuators.unplug import NOT_LET_GO
+from trustd.enforce.actuators.unplug import GONE, NOT_LET_GO
+from trustd.errors import Refused, TimedOut
 from trustd.hypervisor import ControlConnection
 from trustd.hypervisor.description import guest_from_xml
 from trustd.model import Action, GuestEvent, GuestId, GuestState, Setting
@@ -274,6 +276,32 @@ def test_where_the_policy_says_so_a_guest_that_refuses_is_paused(
     _settled(following, subject)
     assert _lasting(everything(subject)) == _lasting(before)
     assert not ledger.kept
+
+
+def test_a_guest_has_its_time_again_where_nobody_asked_for_long(subject: Guest) -> None:
+    """Patience is for one asking: after a long pause the guest is asked anew, not blamed."""
+    ahead = [0.0]
+    lever = Unplug(patience=1000.0, moment=0.1, clock=lambda: time.monotonic() + ahead[0])
+
+    def asked(after: float) -> type[Exception]:
+        ahead[0] += after
+        with subject.domain() as domain, pytest.raises((Refused, TimedOut)) as error:
+            lever.write(domain, "vdb", GONE)
+        return error.type
+
+    with subject.domain() as domain:
+        before = lever.read(domain, "vdb")
+    subject.stubborn(on=True)
+    assert asked(0.0) is TimedOut
+    for _ in range(9):
+        assert asked(100.0) is TimedOut
+    assert asked(150.0) is Refused
+    assert asked(3600.0) is TimedOut
+
+    subject.stubborn(on=False)
+    with subject.domain() as domain:
+        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
+        lever.write(domain, "vdb", before)
 
 
 def test_a_new_run_has_its_devices_and_is_unplugged_anew(

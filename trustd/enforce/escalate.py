@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from trustd.enforce.actuators.unplug import NOT_LET_GO
+from trustd.enforce.actuators.unplug import NOT_LET_GO, Unplug
 from trustd.model import Action, Intent, Outcome, OutcomeStatus
+
+_GONE = frozenset({OutcomeStatus.APPLIED, OutcomeStatus.HELD})
 
 
 def refuses(outcome: Outcome) -> bool:
@@ -18,16 +20,40 @@ def escalation(
 ) -> Action | None:
     """The pause of a guest that refused, where ``or_pause`` asks for it; None for no pause.
 
-    Once paused it stays so for as long as the device is to be gone: a guest that stands
-    still can neither comply nor refuse again.
+    Once paused for that it stays so until the device is gone or nobody asks for it any
+    more: a guest that stands still can neither comply nor refuse again.
 
     Args:
         outcomes: of the actions.
         kept: what is in force on the guest.
     """
-    asking = [each for each in actions if each.setting.get("or_pause")]
-    paused = any(each.lever == "pause" for each in kept)
-    if not asking or not (paused or any(map(refuses, outcomes))):
+    asking = {each.device: each for each in actions if each.setting.get("or_pause")}
+    still = [
+        each
+        for each in outcomes
+        if each.action.device in asking
+        and each.action.lever == asking[each.action.device].lever
+        and each.status not in _GONE
+    ]
+    if not still:
         return None
-    because = f"{asking[0].because}; the guest does not let go of it"
-    return Action(asking[0].guest, "pause", "", {"paused": True}, because)
+    devices = {each.action.device for each in still}
+    if not (any(map(refuses, still)) or _paused_since(kept, devices)):
+        return None
+    first = still[0].action
+    because = f"{first.because}; the guest does not let go of it"
+    return Action(first.guest, "pause", "", {"paused": True}, because)
+
+
+def _paused_since(kept: Iterable[Intent], devices: Collection[str]) -> bool:
+    """Whether the guest was paused after it had been asked for one of the devices.
+
+    A pause from before is another measure's, which ends with that measure.
+    """
+    paused = asked = None
+    for each in kept:
+        if each.lever == "pause":
+            paused = each.at
+        elif each.lever == Unplug.name and each.device in devices:
+            asked = each.at if asked is None else min(asked, each.at)
+    return paused is not None and asked is not None and paused > asked

@@ -22,6 +22,9 @@ NOT_LET_GO = "the guest does not let go of the device"
 
 GONE: Setting = {"device": ""}
 _STEP = 0.02
+_LAPSE = 180.0
+"""Seconds without asking after which a guest is asked anew: longer than any retry waits."""
+
 _GIVEN = {True: ("index", "portid", "bridge"), False: ("index", "portid")}
 """Of a device's source, by whether libvirt looks the source up in one of its networks."""
 _NAMED_BY_LIBVIRT = re.compile(r"(vnet|macvtap|macvlan)\d+")
@@ -59,7 +62,7 @@ class Unplug:
         self._patience = patience
         self._moment = moment
         self._clock = clock
-        self._asked: dict[tuple[str, str], tuple[str, float]] = {}
+        self._asked: dict[tuple[str, str], tuple[str, float, float]] = {}
 
     def probe(self, domain: libvirt.virDomain) -> str:  # noqa: ARG002 - every emulator can
         """Every host can; whether the guest complies shows when it is asked."""
@@ -117,23 +120,25 @@ class Unplug:
     def _unplug(self, domain: libvirt.virDomain, device: str) -> None:
         root = definition(domain)
         element = _found(root, device)
+        place = (domain.UUIDString(), device)
         if element is None:
+            self._asked.pop(place, None)
             return
         disks = map(disk, root.iterfind("devices/disk"))
         if element.tag == "disk" and device == system_disk(disks):
             raise Refused(f"the guest runs from the disk {device}, and would hang without it")
         if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+            self._asked.pop(place, None)
             raise Refused("the guest's processors stand still: it cannot let go of anything")
-        place, run = (domain.UUIDString(), device), run_of(domain)
-        before, since = self._asked.get(place, ("", 0.0))
-        now = self._clock()
-        if before != run:
+        run, now = run_of(domain), self._clock()
+        before, since, last = self._asked.get(place, ("", now, now))
+        if before != run or now - last > _LAPSE:
             since = now
         alias = element.find("alias")
         domain.detachDeviceAlias(
             "" if alias is None else alias.get("name", ""), libvirt.VIR_DOMAIN_AFFECT_LIVE
         )
-        self._asked[place] = run, since
+        self._asked[place] = run, since, now
         while _found(definition(domain), device) is not None:
             waited = self._clock() - now
             if waited > self._moment:
