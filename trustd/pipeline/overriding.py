@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from trustd.errors import NoSuchGuest, StoreError
+from trustd.errors import NoSuchGuest, StoreError, Unsettled
 from trustd.model import (
     Action,
     Author,
@@ -73,6 +73,7 @@ class Overriding:
         self._store = store
         self._narrowing = narrowing
         self._acting = acting
+        # over, and not known to be so on the disk
         self._ended: list[tuple[Place, Entry]] = []
         self._ending: tuple[Future[None], int] | None = None
         narrowing.heed(store.all(), at=0.0)
@@ -103,6 +104,8 @@ class Overriding:
             self._store.give(order, entry)
         except StoreError as error:
             if not isinstance(order, Override) or order.bound is not Bound.AT_MOST:
+                if isinstance(error, Unsettled):
+                    raise
                 raise StoreError(f"nothing was changed: {error}") from error
             # tightening never waits for the disk
             self._heed(after, entry, at)
@@ -118,7 +121,7 @@ class Overriding:
         """Drop an order; None where there is none.
 
         Raises:
-            StoreError: nothing was changed.
+            StoreError: it is still in force, unless all that it did was to lift.
         """
         order = _at(self.orders, place)
         if order is None:
@@ -134,7 +137,16 @@ class Overriding:
         try:
             self._store.take(place, entry)
         except StoreError as error:
-            raise StoreError(f"nothing was changed: {error}") from error
+            if not _lifts(order):
+                if isinstance(error, Unsettled):
+                    raise
+                raise StoreError(f"nothing was changed: {error}") from error
+            # what lifts must not outlive its end because of a disk
+            self._heed(after, entry, at)
+            self._ended.append((place, entry))
+            raise StoreError(
+                f"it counts no more; that is not stored yet, and tried again: {error}"
+            ) from error
         self._heed(after, entry, at)
         return order, effects
 
@@ -155,6 +167,8 @@ class Overriding:
         entry = Entry(at, GuestId(""), "", "hold", document)
         try:
             self._store.note(entry)
+        except Unsettled:
+            raise
         except StoreError as error:
             raise StoreError(f"nothing was changed: {error}") from error
         log.warning("an operator lets go on what was held back", **document)
@@ -236,6 +250,11 @@ class Overriding:
 
 def _by(author: Author) -> dict[str, Any]:
     return {"uid": author.uid, "pid": author.pid, "by": author.name}
+
+
+def _lifts(order: Order) -> bool:
+    """Whether nothing is looser without it."""
+    return not isinstance(order, Override) or order.bound is Bound.AT_LEAST
 
 
 def _more(one: Verdict, other: Verdict) -> dict[ObjectRef, frozenset[str]]:
