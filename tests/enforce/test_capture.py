@@ -120,6 +120,46 @@ def test_without_room_nothing_is_begun(
     assert not (place / subject.uuid).exists()
 
 
+def test_a_disk_is_not_diverted_where_the_guest_might_fill_its_file_system(
+    subject: Guest,
+    new_capture: Callable[..., Capture],
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Evidence has room, the images' file system has not: told, and the guest goes on."""
+    before = everything(subject)
+    measured = shutil.disk_usage
+
+    def nearly_full(path: Path) -> object:
+        found = measured(path)
+        return found._replace(free=0) if path.name == "images" else found
+
+    monkeypatch.setattr(shutil, "disk_usage", nearly_full)
+    monkeypatch.setattr(module, "divert", lambda *_: pytest.fail("it was diverted"))
+    with pytest.raises(EnforceError, match="might leave 0 bytes of its file system"):
+        new_capture().do(_wanted(subject, disks=True), occasion())
+    assert {each.name for each in _folder(place, subject).iterdir()} == {
+        "manifest.json",
+        "occasion.json",
+    }
+    assert everything(subject) == before
+
+
+def test_room_beside_a_disk_is_reckoned_by_what_the_disk_holds(tmp_path: Path) -> None:
+    """A hole takes no room, what was written does, and twice where its copy goes there too."""
+    disk, holes = tmp_path / "full.raw", tmp_path / "thin.raw"
+    disk.write_bytes(os.urandom(1 << 20))
+    with holes.open("wb") as file:
+        file.truncate(1 << 40)
+    evidence = Evidence(tmp_path, 2**30, 0, 9)
+    evidence.beside(holes)
+    evidence.beside(disk)
+    short = Evidence(tmp_path, 2**30, shutil.disk_usage(tmp_path).free - (3 << 19), 9)
+    short.beside(holes)
+    with pytest.raises(Refused, match="might leave"):
+        short.beside(disk)
+
+
 def test_a_disk_that_cannot_be_copied_is_not_left_aside(
     subject: Guest,
     new_capture: Callable[..., Capture],

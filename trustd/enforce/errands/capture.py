@@ -161,7 +161,9 @@ class Capture:
 
     def _copy(self, guest: GuestId, disk: str, base: str, size: int, path: Path) -> None:
         each = _Diverted(guest, disk, base, overlay_of(base, uuid4().hex))
+        source = self._root / base.lstrip("/")
         with self._lock:
+            self._evidence.beside(source)
             self._bases[each.overlay] = base
             write_document(self._note(each), {"disk": disk, "base": base, "overlay": each.overlay})
             # one that was given up may still come about: then the note is needed later
@@ -169,7 +171,7 @@ class Capture:
                 guest, lambda domain: divert(domain, disk, each.overlay), timeout=_LEAST
             )
             try:
-                copy_sparse(self._root / base.lstrip("/"), path)
+                copy_sparse(source, path)
             finally:
                 self._reunite(each, size)
 

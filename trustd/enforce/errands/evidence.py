@@ -67,6 +67,27 @@ class Evidence:
             raise Refused(f"evidence cannot be kept: {error}") from error
         return folder
 
+    def beside(self, disk: Path) -> None:
+        """See that a guest can write beside its disk while that is copied.
+
+        It may write as much anew as the disk holds: on a full file system it would stand
+        still, and so would whoever else has disks there.
+
+        Raises:
+            Refused: less than ``free`` might stay free there.
+            OSError: the disk cannot be looked at.
+        """
+        found = disk.stat()
+        held = found.st_blocks * _UNIT
+        # the copy goes to the same file system where evidence is kept there
+        copies = 2 if found.st_dev == self.directory.stat().st_dev else 1
+        left = shutil.disk_usage(disk.parent).free - copies * held
+        if left < self.free:
+            raise Refused(
+                f"what the guest writes beside {disk.name} meanwhile, up to {held} bytes,"
+                f" might leave {max(left, 0)} bytes of its file system"
+            )
+
     def _room(self, needed: int) -> None:
         used = sum(
             os.lstat(os.path.join(place, name)).st_blocks * _UNIT  # noqa: PTH118 - of os.walk
