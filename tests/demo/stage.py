@@ -27,7 +27,7 @@ class Stage:
         self.console.print(f"\n[bold]{title}[/bold]")
         began = time.monotonic()
         yield
-        self.say(f"[dim]{time.monotonic() - began:.1f} s[/dim]")
+        self.say(f"[dim]that took {time.monotonic() - began:.1f} s[/dim]")
 
     def say(self, text: str) -> None:
         self.console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/dim]  {text}")
