@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from trustd.api.changes import compare
+from trustd.api.matrix import Matrix
 from trustd.api.problems import RequestProblem
 from trustd.api.readiness import readiness
 from trustd.api.shapes import Readiness
@@ -40,7 +42,10 @@ class Live:
         self.meters = meters
         self.version = version
         self.on_stop = on_stop
-        self.hub = Hub(secrets.token_hex(4), meters)
+        self.run = secrets.token_hex(4)
+        self.hub = Hub(self.run, meters)
+        self.matrix = Matrix()
+        self.begun = asyncio.Event()
         self._clock = clock
         self._fleet: Fleet | None = None
         self._page: MetricsPage | None = None
@@ -53,7 +58,9 @@ class Live:
         """
         event = compare(self._fleet, fleet)
         self._fleet, self._page, self._published = fleet, page, self._clock()
+        self.matrix.note(fleet)
         self.hub.publish(event)
+        self.begun.set()
 
     @property
     def fleet(self) -> Fleet:
