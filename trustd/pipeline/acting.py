@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
-from trustd.enforce import Desired, Enforcer, plan
+from trustd.enforce import Desired, plan
 from trustd.model import Action, EffectivePermissions, Guest, GuestId, Intent, Mode, Outcome
 from trustd.model import OutcomeStatus as Status
 from trustd.pipeline.heeding import narrows
@@ -24,6 +25,20 @@ REASONS = {TOO_MANY: "too-many", BLIND: "blind", PAUSED: "paused"}
 """Why a guest is not narrowed, as one word."""
 _NAMED = 20
 """Guests that a log line names."""
+
+
+class Carrying(Protocol):
+    """Who carries out what is decided here: the enforcer, as far as this stage knows it."""
+
+    @property
+    def levers(self) -> Collection[str]:
+        """Those that the host has; the same object as long as they are the same."""
+
+    def reconcile(self, desired: Mapping[GuestId, Desired], *, at: float) -> object:
+        """Bring guests into new desired states."""
+
+    def outcomes(self, guest: GuestId) -> tuple[Outcome, ...]:
+        """What became of a guest's actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +78,7 @@ class Acting:
             are narrowed already, and may have been a short time ago.
     """
 
-    def __init__(self, enforcer: Enforcer, in_force: Sequence[Intent] = ()) -> None:
+    def __init__(self, enforcer: Carrying, in_force: Sequence[Intent] = ()) -> None:
         self._enforcer = enforcer
         self._inherited: Sequence[Intent] | None = in_force
         self._narrowed = {intent.guest for intent in in_force}

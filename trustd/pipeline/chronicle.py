@@ -1,7 +1,7 @@
 """What has to be written down so that every answer can be given again later.
 
 Bands are in the journal already. Beside them stands, whenever it changes: who is there, with
-which labels and roles, whether it runs, and which labels objects have.
+which labels, roles and devices, whether it runs, and which labels objects have.
 """
 
 from __future__ import annotations
@@ -92,5 +92,8 @@ def _seen_entry(seen: Seen, trust: float, at: float) -> Entry:
             "observed": set(seen.subject.modes) == {Mode.OBSERVE},
             "trust": None if isnan(trust) else round(trust, 4),
             "policy": seen.subject.policy,
+            "disks": [[each.target, each.identity, each.readonly] for each in seen.guest.disks],
+            "nics": [[each.mac, each.network] for each in seen.guest.nics],
+            "devices": [each.identity for each in seen.guest.host_devices],
         },
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from trustd.model import GuestId, ObjectRef
-from trustd.repository.database import Database
 from trustd.repository.journal import Entry
 from trustd.repository.rulings import COLUMNS, RulingRecord
 from trustd.repository.walls import Bound
@@ -21,6 +21,13 @@ labels, roles, state and band; the labels of an object; a guest's change of band
 
 _ENTRY = "SELECT at, guest, name, kind, document FROM transition"
 _LAST = "ORDER BY at DESC, id DESC LIMIT 1"
+
+
+class Readable(Protocol):
+    """A repository, as far as it is only read."""
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection that sees one consistent state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Past:
     Every method raises ``StoreError`` where the repository cannot be read.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Readable) -> None:
         self._database = database
 
     def runs(self, at: float) -> tuple[Run | None, Run | None]:
@@ -83,6 +90,20 @@ class Past:
         """A guest's last change of band."""
         return self._entry(
             f"{_ENTRY} WHERE guest = ? AND kind = ? AND at <= ? {_LAST}", (guest, BAND, at)
+        )
+
+    def told(self, guest: GuestId, kind: str, at: float, most: int) -> Sequence[Entry]:
+        """The last entries of a kind about a guest by a time, newest first."""
+        order = f"ORDER BY at DESC, id DESC LIMIT {most:d}"
+        return self._entries(
+            f"{_ENTRY} WHERE guest = ? AND kind = ? AND at <= ? {order}", (guest, kind, at)
+        )
+
+    def after(self, guest: GuestId, kind: str, at: float, most: int) -> Sequence[Entry]:
+        """The first entries of a kind about a guest after a time, oldest first."""
+        order = f"ORDER BY at, id LIMIT {most:d}"
+        return self._entries(
+            f"{_ENTRY} WHERE guest = ? AND kind = ? AND at > ? {order}", (guest, kind, at)
         )
 
     def everybody(self, at: float) -> Mapping[GuestId, Entry]:
@@ -126,6 +147,10 @@ class Past:
                 (guest, action, target.type, target.id, at),
             ).fetchone()
         return RulingRecord(*row)._replace(permit=bool(row[8])) if row else None
+
+    def _entries(self, query: str, given: tuple[Any, ...]) -> list[Entry]:
+        with self._database.reading() as connection:
+            return [_entry(row) for row in connection.execute(query, given).fetchall()]
 
     def _entry(self, query: str, given: tuple[Any, ...]) -> Entry | None:
         with self._database.reading() as connection:
