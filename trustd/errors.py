@@ -109,5 +109,9 @@ class StoreError(TrustdError):
     """The behaviour repository cannot be read or written."""
 
 
+class Unsettled(StoreError):
+    """A write took too long after it had begun: nobody knows yet whether it comes about."""
+
+
 class AuditBroken(StoreError):
     """The audit chain does not verify."""

@@ -15,6 +15,7 @@ from aiohttp import ClientResponse
 from tests.api.conftest import Served, until
 from tests.api.fleets import assessed, fleet, guest_id, narrowed
 from trustd.api.changes import compare
+from trustd.api.incident_shapes import IncidentEvent, IncidentEvents
 from trustd.api.shapes import TickEvent
 from trustd.model import Assessment, Fleet, Freshness, OutcomeStatus
 
@@ -189,3 +190,35 @@ async def test_silence_is_filled(served: Served) -> None:
     with served.live.hub.open(None, lambda: None) as stream:
         messages = stream.messages(0.01)
         assert await anext(messages) == b": keepalive\n\n"
+
+
+def news(number: int) -> IncidentEvents:
+    made = IncidentEvent(number, guest_id(1), "web-1", 5.0, "opened", "x", "major", "open", "")
+    return IncidentEvents([made], 0)
+
+
+async def test_incidents_are_told_to_readers_on_the_socket_only(served: Served) -> None:
+    """What becomes of one goes to every reader there, at once or later; loopback hears of none."""
+    served.publish(at_tick(1, assessed()))
+    async with (
+        served.unix.get("/v1/events") as local,
+        served.tcp.get("/v1/events") as loopback,
+    ):
+        first, second = events(local), events(loopback)
+        last = (await anext(first)).id
+        await anext(second)
+        served.live.hub.tell(news(7))
+        served.publish(at_tick(2, assessed()))
+        told = await anext(first)
+        assert (told.kind, told.data["incidents"][0]["number"]) == ("incidents", 7)
+        assert (await anext(first)).kind == "tick"
+        assert (await anext(second)).data["tick"] == 2
+    again = {"Last-Event-ID": last}
+    async with served.unix.get("/v1/events", headers=again) as answer:
+        stream = events(answer)
+        assert [(await anext(stream)).kind for _ in range(2)] == ["incidents", "tick"]
+    async with served.tcp.get("/v1/events", headers=again) as answer:
+        assert (await anext(events(answer))).data["tick"] == 2
+    served.live.hub.tell(news(8))
+    async with served.unix.get("/v1/events") as answer:
+        assert (await anext(events(answer))).kind == "tick"

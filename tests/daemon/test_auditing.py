@@ -12,6 +12,9 @@ import pytest
 
 from tests.decisions.running import Running
 from tests.decisions.serving import AUTHZEN
+from tests.notify.conftest import Listener, listener, until
+
+__all__ = ["listener"]  # a fixture
 
 POLICY = AUTHZEN.read_text("utf-8")
 
@@ -64,7 +67,8 @@ def test_an_act_is_shown_with_its_author(daemon):
 
 
 def test_a_sound_trail_verifies_here_and_elsewhere(daemon, anchors, tmp_path):
-    """The daemon's check and the check of an exported file agree, with every anchor."""
+    """The daemon's check and the check of an exported file agree, with every anchor; and so does
+    what they add up to."""
     label(daemon, "owner=alice")
     daemon.stop()
     daemon.start()
@@ -74,6 +78,16 @@ def test_a_sound_trail_verifies_here_and_elsewhere(daemon, anchors, tmp_path):
     assert 1 <= here["anchors"] <= len(anchors.read_text().splitlines())
     trail = tmp_path / "trail.jsonl"
     trail.write_text(daemon.trustctl("audit", "export").stdout)
+    replayed = [
+        json.loads(daemon.trustctl("audit", "replay", "-o", "json", *where).stdout)
+        for where in ((), (trail,))
+    ]
+    assert replayed[0] == replayed[1]
+    given = {"owner": "bob", "due": "1e-7", "note": "ünïcode"}
+    assert replayed[0]["given"] == [{"type": "record", "id": "r9", "labels": given}]
+    assert replayed[0]["policy"] == daemon.get("/v1/policy")["id"]
+    assert "owner=bob" in daemon.trustctl("audit", "replay", "-o", "table").stdout
+    assert daemon.trustctl("audit", "replay", "--at", "yesterday").returncode == 2
     last = json.loads(trail.read_text().splitlines()[-1])["id"]
     early = [line for line in anchors.read_text().splitlines() if json.loads(line)["id"] <= last]
     daemon.stop()
@@ -141,3 +155,38 @@ def test_only_good_questions_over_the_socket(daemon):
         answer = daemon.client().send("GET", f"/v1/audit?{query}")
         assert answer.status == 400
         assert query.split("=")[0] in answer.document["detail"]
+
+
+def events(listener: Listener, kind: str) -> list[tuple[str, str]]:
+    found = [json.loads(body)["data"] for _, body in listener.sent]
+    return [(each["state"], each["severity"]) for each in found if each["labels"]["kind"] == kind]
+
+
+def test_a_broken_trail_is_told_though_nobody_asks(tmp_path, listener):
+    """The daemon checks by itself; what it finds is told once, over a restart too, and counted."""
+    receivers = [{"name": "hook", "kind": "webhook", "url": listener.url}]
+    running = Running(tmp_path, POLICY, audit={"check": "1s"}, notify={"receivers": receivers})
+    with running as daemon:
+        label(daemon, "owner=alice", "owner=bob")
+        daemon.stop()
+        tampered(daemon, "UPDATE transition SET document = '{}' WHERE id = 2")
+        for _ in range(2):
+            daemon.start()
+            until(lambda: b"\ntrustd_audit_faults 1" in daemon.tcp().send("GET", "/metrics").body)
+            until(lambda: bool(events(listener, "audit")))
+            daemon.stop()
+        assert events(listener, "audit") == [("begun", "critical")]
+
+
+def test_a_head_that_cannot_be_written_is_told(tmp_path, anchors, listener):
+    """While the file for the signed heads takes none that is a notice, and it ends when it does."""
+    anchors.mkdir()
+    receivers = [{"name": "hook", "kind": "webhook", "url": listener.url}]
+    audit = {"anchors": str(anchors), "every": "1s"}
+    running = Running(tmp_path, POLICY, audit=audit, notify={"receivers": receivers})
+    with running as daemon:
+        until(lambda: events(listener, "anchor") == [("begun", "major")])
+        anchors.rmdir()
+        label(daemon, "owner=alice")
+        until(lambda: events(listener, "anchor") == [("begun", "major"), ("ended", "major")])
+        assert anchors.read_text()

@@ -24,7 +24,7 @@ from tests.pipeline.scripted import CALM, web
 from trustd.api import Live, serve
 from trustd.config import Settings, load_settings
 from trustd.daemon.history import History
-from trustd.errors import ConfigError
+from trustd.errors import ConfigError, StoreError
 from trustd.metrics import Exposition, Meters
 from trustd.model import Gap
 from trustd.repository import Database
@@ -59,6 +59,25 @@ def noted(history, count=90, begin=AT):
                 at=begin + place * 5,
             )
         )
+
+
+def test_a_plot_has_what_is_kept_of_a_time(history, database, monkeypatch):
+    """Around a time each point is a mean with its extremes and its worst band, few enough to be
+    drawn; of a guest of which nothing is kept, or where it cannot be read, there is none."""
+    noted(history, 400)
+    found = history.around(GUEST, AT, AT + 2000)
+    assert 0 < len(found) <= 301
+    assert found[0].trust == pytest.approx(0.9, abs=1e-3)
+    assert min(each.lowest for each in found) == pytest.approx(0.3, abs=1e-3)
+    assert {each.band for each in found} == {"trusted", "restricted"}
+    assert all(each.lowest <= each.trust <= each.highest for each in found)
+    assert history.around(guest_id(9), AT, AT + 2000) == []
+
+    def failing(*_):
+        raise StoreError("a bad page")
+
+    monkeypatch.setattr(history, "timeline", failing)
+    assert list(history.around(GUEST, AT, AT + 2000)) == []
 
 
 @asynccontextmanager

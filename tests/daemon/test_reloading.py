@@ -13,7 +13,7 @@ from tests.daemon.host import Host
 from tests.decisions.running import Running
 from tests.lab.waiting import wait_until
 from tests.pipeline.scripted import CALM, guest_id, web
-from trustd.errors import PolicyError
+from trustd.errors import PolicyError, StoreError
 from trustd.model import GuestState, WallBreach
 from trustd.repository import Journal
 
@@ -57,6 +57,38 @@ def test_a_wall_that_what_runs_breaks_refuses_the_policy(host):
     assert fleet.policy.id == before
     assert "clients" in fleet.policy.error
     assert fleet.breaches == ()
+
+
+def test_a_refused_policy_is_in_the_trail(host):
+    """Who asked for a policy that was refused, and why it was, is journalled; a signal too."""
+    for by in ({"uid": 7, "pid": 8}, None):
+        with pytest.raises(PolicyError):
+            host.reloading.now(by=by)
+    host.settle()
+    entries = [each for each in Journal(host.database).of("") if each.kind == "refused"]
+    by_signal, by_user = (each.document for each in entries)
+    assert (by_user["uid"], by_user["what"]) == (7, "policy")
+    assert "clients refuses web-" in by_user["why"]
+    assert by_user["before"] == host.fleet.policy.id
+    assert "uid" not in by_signal
+
+
+def test_labels_that_cannot_be_read_refuse_a_policy(host, monkeypatch):
+    """Where the repository fails while a policy is taken over, all of the former one stays."""
+    host.path.write_text(CALM.replace("rise: 360/h", "rise: 3600/h"))
+    before = host.fleet.policy.id
+
+    def failing():
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(host.access.stores.labels, "all", failing)
+    with pytest.raises(StoreError):
+        host.reloading.now()
+    fleet = host.tick()
+    assert (fleet.policy.id, fleet.policy.error) == (before, "the disk is gone")
+    monkeypatch.undo()
+    assert host.reloading.now().policy.id != before
+    assert host.tick().policy.error == ""
 
 
 def test_a_forced_policy_counts_and_marks_who_breaks_it(host):

@@ -25,7 +25,7 @@ from trustd.hypervisor import Leases
 from trustd.metrics import Exposition, Meters
 from trustd.model import Assessment
 from trustd.pipeline import Registry
-from trustd.repository import Entry, ReportStore
+from trustd.repository import Entry, ReportStore, SaidStore
 
 A, B, C = (guest_id(number) for number in range(3))
 IDS, VERIFIER, LIMITED = "ids", "verifier", "limited"
@@ -73,7 +73,10 @@ class Reporting:
         store = ReportStore(self.rig.database)
         hearing = self.rig.line._stages.hearing
         hearing.tell(store.waiting())
-        made = Testimony(self.settings, self.world, store, hearing, self.leases, clock=lambda: 0.0)
+        said = SaidStore(self.rig.database)
+        made = Testimony(
+            self.settings, self.world, store, hearing, self.leases, said=said, clock=lambda: 0.0
+        )
         self._serving = await self.stack.enter_async_context(AsyncExitStack())
         serving = serve(self.live, self.socket, None, mounts=[made.mount])
         await self._serving.enter_async_context(serving)
@@ -116,14 +119,17 @@ class Reporting:
         return self.rig.journal(guest, "evidence")
 
     async def post(
-        self, sent: Any, sender: str = IDS, media: str = "application/json", **headers: str
+        self,
+        sent: Any,
+        sender: str = IDS,
+        media: str = "application/json",
+        path: str = "/v1/evidence",
+        **headers: str,
     ) -> tuple[int, Any]:
         """What is answered."""
         shown = {"Authorization": f"Bearer {sender}", "Content-Type": media}
         body = sent if isinstance(sent, bytes) else orjson.dumps(sent)
-        async with self.client.post(
-            "/v1/evidence", data=body, headers={**shown, **headers}
-        ) as answer:
+        async with self.client.post(path, data=body, headers={**shown, **headers}) as answer:
             self.headers = answer.headers
             return answer.status, await answer.json()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.evidence.conftest import IDS, LIMITED, VERIFIER, A, B, C, Reporting, report
-from tests.pipeline.scripted import web
+from tests.pipeline.scripted import guest_id, web
 from trustd.errors import StoreError
 from trustd.model import Disk, Severity
 from trustd.repository import ReportStore
@@ -102,6 +102,41 @@ async def test_report_waits_for_a_hypervisor_that_is_away(reporting: Reporting) 
     reporting.rig.hypervisor.guests = guests
     reporting.tick()
     assert reporting.guest().band == "isolated"
+
+
+async def test_report_on_a_guest_that_cannot_be_stored_is_kept(
+    reporting: Reporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken in by a guest whose history cannot be read it counts at once, and stays in the store
+    until the guest is stored with it: killed before that, the next run weighs it again."""
+    await reporting.restart()
+    memory = reporting.rig.line._stages.keeping._memory
+
+    def unreadable(_guests: object) -> None:
+        raise StoreError("a bad page")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(memory, "guests", unreadable)
+        reporting.tick()
+        await reporting.taken(report())
+        reporting.tick(3)
+        assert reporting.guest().band == "isolated"
+        reporting.rig.land()
+        assert len(ReportStore(reporting.rig.database).waiting()) == 1
+    await reporting.restart()
+    reporting.tick()
+    assert [each.kind for each in reporting.guest().findings] == ["ids:exploit"]
+    memory = reporting.rig.line._stages.keeping._memory
+    with monkeypatch.context() as broken:
+        broken.setattr(memory, "guests", unreadable)
+        # a guest that comes in while nothing can be read
+        reporting.rig.hypervisor.change(web(9))
+        reporting.tick()
+        await reporting.taken(report(guest_id(9)))
+        reporting.tick()
+    reporting.tick(2)
+    reporting.rig.land()
+    assert ReportStore(reporting.rig.database).waiting() == []
 
 
 async def test_store_that_fails_loses_no_accusation(

@@ -20,7 +20,7 @@ from tests.api.test_overrides import HOSTILE, Porter
 from tests.incidents.conftest import POLICY, A
 from tests.pipeline.scripted import TOO_MUCH, Rig, web
 from trustd.api import Live, serve
-from trustd.api.incident_shapes import IncidentDoc, IncidentList
+from trustd.api.incident_shapes import IncidentDoc, IncidentEvents, IncidentList
 from trustd.daemon.between import Between
 from trustd.daemon.incidents import Handling
 from trustd.metrics import Exposition, Meters
@@ -110,6 +110,25 @@ async def handled(tmp_path, monkeypatch) -> AsyncIterator[Handled]:
                 made.tick(8)
                 yield made
     rig.stop()
+
+
+async def test_what_becomes_of_incidents_is_told_at_once(
+    handled: Handled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each tick's news are one message, and so is an act; of very many the rest is counted."""
+    told: list[IncidentEvents] = []
+    handled.handling.listen(told.append)
+    handled.fall()
+    (opened,) = [each for message in told for each in message.incidents if each.act == "opened"]
+    assert (opened.number, opened.guest, opened.severity) == (1, A, "major")
+    told.clear()
+    await handled.trustctl("incident", "1", "ack")
+    assert [[each.act for each in message.incidents] for message in told] == [["ack"]]
+    assert told[0].incidents[0].by
+    monkeypatch.setattr("trustd.daemon.incidents.MOST_EVENTS", 0)
+    told.clear()
+    await handled.trustctl("incident", "1", "comment", "x")
+    assert [(len(message.incidents), message.left_out) for message in told] == [(0, 1)]
 
 
 async def test_walked_through_by_the_command_line(handled: Handled) -> None:

@@ -55,6 +55,17 @@ def document(text=EVIL):
             {"at": 1_790_000_000.0, "trust": 0.9, "band": "trusted"},
             {"at": 1_790_000_010.0, "trust": 0.2, "band": text},
         ],
+        "history": [
+            {
+                "at": 1_790_000_000.0 + number,
+                "seconds": 1.0,
+                "trust": 0.5,
+                "lowest": 0.4,
+                "highest": 0.6,
+                "band": text,
+            }
+            for number in range(3)
+        ],
         "bands": ["trusted", text],
         "recommended": [{"text": text, "commands": [text]}],
         "policy": "abc",
@@ -139,6 +150,27 @@ def test_plot_is_in_proportion():
     assert x[0] < x[1]
     assert y[0] < y[1]
     assert dots[0].get("fill") != dots[1].get("fill") == dots[2].get("fill")
+
+
+def stretch(at, trust, lowest, highest):
+    names = ("at", "seconds", "trust", "lowest", "highest", "band")
+    return dict(zip(names, (at, 10.0, trust, lowest, highest, "a"), strict=True))
+
+
+def test_plot_shows_the_history_with_its_extremes_and_its_gaps():
+    """The line is what was watched, before and after the incident too, and is cut where nothing
+    was; a short fall inside a long stretch is in the shade."""
+    history = [stretch(at, 0.9, 0.1 if at == 20.0 else 0.9, 0.9) for at in (0.0, 10.0, 20.0, 30.0)]
+    history += [stretch(at, 0.9, 0.9, 0.9) for at in (500.0, 510.0)]
+    root = fromstring(plot([{"at": 20.0, "trust": 0.1, "band": "b"}], ["a", "b"], history))
+    paths = [each for each in root.iter() if each.tag.endswith("path")]
+    lines = [each.get("d") for each in paths if each.get("stroke") == "#555"]
+    shades = [each.get("d") for each in paths if each.get("fill") == "#ccd"]
+    assert len(lines) == len(shades) == 2
+    (dot,) = [each for each in root.iter() if each.tag.endswith("circle") and each.get("r") == "3"]
+    assert f" {float(dot.get('cy')):.1f}L" in shades[0]
+    assert f" {float(dot.get('cy')):.1f}L" not in lines[0]
+    assert float(lines[0][1:].split(" ")[0]) < float(dot.get("cx"))
 
 
 def test_plot_of_one_point():

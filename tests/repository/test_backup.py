@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -199,3 +200,75 @@ def test_a_copy_of_an_older_trustd_is_brought_up_to_date(path, tmp_path):
     verdict, _ = reopened(path)
     assert (verdict.records, verdict.faults) == (1, ())
     assert inspect(old).schema == 2
+
+
+@pytest.mark.parametrize("renames", range(4))
+def test_a_restore_that_is_cut_off_begins_no_new_repository(path, copy, monkeypatch, renames):
+    """Killed between any two renames, nothing is lost: refused with a way out, and done again."""
+
+    class Killed(BaseException):
+        pass
+
+    database = Database(path)
+    IntentLedger(database).record(intent("vda"))
+    left = count = 0
+    # as after kill -9: with a log that holds what the file does not
+    for ending in ("", "-wal", "-shm"):
+        beside = path.with_name(f"{path.name}{ending}")
+        beside.with_name(f"kept{ending}").write_bytes(beside.read_bytes())
+    database.close()
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(f"kept{ending}").replace(path.with_name(f"{path.name}{ending}"))
+        left += 1
+    assert left == 3
+    done = os.rename, os.replace
+
+    def cut(which):
+        def act(*arguments, **more):
+            nonlocal count
+            if count == renames:
+                raise Killed
+            count += 1
+            return done[which](*arguments, **more)
+
+        return act
+
+    monkeypatch.setattr("trustd.repository.backup._scratch", contextlib.nullcontext)
+    monkeypatch.setattr(os, "rename", cut(0))
+    monkeypatch.setattr(os, "replace", cut(1))
+    with pytest.raises(Killed):
+        restore(copy, path, user=0)
+    monkeypatch.undo()
+    if renames:
+        with pytest.raises(StoreError, match=r"a restore was cut off.*trustctl restore again"):
+            Database(path)
+        assert not path.exists()
+    restored = restore(copy, path, user=0)
+    assert restored.intents == 1
+    verdict, intents = reopened(path)
+    assert verdict.faults == ()
+    assert [each.device for each in intents] == ["vda"]
+    assert [each.device for each in reopened(restored.aside)[1]] == ["vda"]
+
+
+def test_a_log_without_its_file_is_refused(path, copy):
+    """Where the file is gone and its log is not, no new one is begun under that log."""
+    path.with_name(f"{path.name}-wal").write_bytes(b"x" * 100)
+    path.unlink()
+    with pytest.raises(StoreError, match=r"its log trustd\.db-wal is there"):
+        Database(path)
+    assert not path.exists()
+
+
+def test_a_restore_that_fails_at_the_end_puts_back_what_was_there(path, copy, monkeypatch):
+    """Where the copy cannot take the place, the repository that was there has it again."""
+
+    def failing(*_, **__):
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(StoreError, match="Nothing was changed"):
+        restore(copy, path, user=0)
+    monkeypatch.undo()
+    verdict, _ = reopened(path)
+    assert (verdict.records, verdict.faults) == (25, ())

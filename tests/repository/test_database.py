@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from trustd.errors import StoreError
+from trustd.errors import StoreError, Unsettled
 from trustd.repository import Database
 from trustd.repository.migrations import MIGRATIONS
 
@@ -200,3 +200,39 @@ def test_close_does_not_wait_for_a_dead_disk(path):
     assert time.monotonic() - began < 5
     go_on.set()
     database.close()
+
+
+def test_a_write_that_waits_too_long_is_not_done(database):
+    """What had not begun by its deadline changes nothing, then and later."""
+    gate = threading.Event()
+    held = database.submit(lambda _: gate.wait(10))
+    with pytest.raises(StoreError, match="does not answer") as told:
+        database.write(
+            lambda each: each.execute("UPDATE trail SET name = 'changed'"), deadline=0.05
+        )
+    assert not isinstance(told.value, Unsettled)
+    gate.set()
+    held.result(5)
+    with database.reading() as connection:
+        assert connection.execute("SELECT name FROM trail").fetchone() != ("changed",)
+
+
+def test_a_write_that_has_begun_is_waited_for_or_said_to_be_unknown(database):
+    """Once begun it is never called undone: its end is waited for, or nobody knows, and it says."""
+    gate, begun = threading.Event(), threading.Event()
+
+    def slowly(connection):
+        begun.set()
+        gate.wait(10)
+        connection.execute("UPDATE trail SET name = 'changed'")
+
+    with pytest.raises(Unsettled, match="not known whether"):
+        database.write(slowly, deadline=0.2)
+    assert begun.is_set()
+    gate.set()
+    assert database.write(lambda each: each.execute("SELECT name FROM trail").fetchone()) == (
+        "changed",
+    )
+    gate.clear()
+    threading.Timer(0.2, gate.set).start()
+    database.write(slowly, deadline=0.05, patience=10)

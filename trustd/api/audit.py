@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from math import isfinite
+from math import inf, isfinite
 from typing import Protocol
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from trustd.api.admission import bad
-from trustd.api.audit_shapes import TrailDoc, VerdictDoc
+from trustd.api.audit_shapes import StateDoc, TrailDoc, VerdictDoc
 from trustd.api.peer import peer_of
 from trustd.api.problems import RequestProblem, told
+from trustd.api.reading import read
 from trustd.api.sending import send_json
 
 MOST, USUAL = 1000, 100
@@ -57,6 +57,13 @@ class Auditor(Protocol):
             StoreError: it cannot be read.
         """
 
+    def state(self, until: float) -> StateDoc:
+        """What the trail adds up to, up to a time in epoch seconds.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+
 
 AUDITOR = web.AppKey("auditor", Auditor)
 
@@ -66,7 +73,7 @@ async def audit(request: web.Request) -> web.StreamResponse:
     auditor = _auditor(request)
     asked = _asked(request)
     with told():
-        page = await asyncio.to_thread(auditor.page, asked)
+        page = await read(request, lambda: auditor.page(asked))
     return await send_json(request, page)
 
 
@@ -74,8 +81,19 @@ async def verify(request: web.Request) -> web.StreamResponse:
     """Whether the trail is what was written."""
     auditor = _auditor(request)
     with told():
-        verdict = await asyncio.to_thread(auditor.verify)
+        verdict = await read(request, auditor.verify)
     return await send_json(request, verdict)
+
+
+async def state(request: web.Request) -> web.StreamResponse:
+    """What the trail adds up to."""
+    auditor = _auditor(request)
+    if set(request.query) - {"at"}:
+        raise bad("the only parameter is at")
+    at = _time(request.query.get("at"), "at")
+    with told():
+        document = await read(request, lambda: auditor.state(inf if at is None else at))
+    return await send_json(request, document)
 
 
 def next_page(asked: Asked, last: int) -> str:

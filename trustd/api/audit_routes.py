@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trustd.api import audit
-from trustd.api.audit_shapes import TrailDoc, VerdictDoc
+from trustd.api.audit_shapes import StateDoc, TrailDoc, VerdictDoc
 from trustd.api.route import Parameter, Route
 
 _PLACE = {"type": "integer", "minimum": 0}
@@ -40,5 +40,16 @@ AUDIT_ROUTES = (
         "Whether the audit trail is what was written; over the unix socket only",
         VerdictDoc,
         problems=(403, 503),
+    ),
+    Route(
+        "/v1/audit/state",
+        "state",
+        audit.state,
+        "What the audit trail adds up to, now or at a time; over the unix socket only",
+        StateDoc,
+        parameters=(
+            Parameter("at", "query", "Without records after this time, epoch seconds.", _TIME),
+        ),
+        problems=(400, 403, 503),
     ),
 )

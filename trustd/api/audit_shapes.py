@@ -42,6 +42,58 @@ class TrailDoc:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestThen:
+    """What the trail says of a guest: ``narrowed`` are devices, as ``lever device``."""
+
+    guest: str
+    name: str
+    state: str
+    band: str
+    labels: Mapping[str, str]
+    roles: Sequence[str]
+    protected: bool
+    narrowed: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsThen:
+    """Labels of a guest or an object."""
+
+    type: str
+    id: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderThen:
+    """An operator's order that has not ended, as its record has it; ``guest`` empty for all."""
+
+    kind: str
+    guest: str
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StateDoc:
+    """What the trail adds up to, replayed from its first record to ``last``.
+
+    ``at`` is that record's time and ``run`` when the last run of the daemon began, epoch
+    seconds, 0 for none; ``policy`` the sha256 of the one in force; ``given`` labels that were
+    given at run time. ``incidents`` are the numbers of those that nobody has resolved.
+    """
+
+    last: int
+    at: float
+    run: float
+    policy: str
+    guests: Sequence[GuestThen]
+    objects: Sequence[LabelsThen]
+    given: Sequence[LabelsThen]
+    orders: Sequence[OrderThen]
+    incidents: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class FaultDoc:
     """One place at which the trail is not what was written."""
 

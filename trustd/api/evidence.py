@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from trustd.api.admission import bad
 from trustd.api.evidence_guests import meant
 from trustd.api.evidence_reading import Said, numbered, read
 from trustd.api.evidence_shapes import ReceiptList
@@ -71,11 +72,14 @@ class Witnesses(Protocol):
             TimedOut: it does not answer.
         """
 
-    async def take(self, sender: str, reports: Sequence[About], by: str) -> ReceiptList:
+    async def take(
+        self, sender: str, reports: Sequence[About], by: str, *, dry_run: bool = False
+    ) -> ReceiptList:
         """Have reports count from the next tick on; on the disk when it returns.
 
         Args:
             by: how the sender showed who it is.
+            dry_run: whether only to say what would become of them.
 
         Raises:
             NotAllowed: the policy lets the sender say one of them not; none counts.
@@ -93,7 +97,9 @@ async def add(request: web.Request) -> web.StreamResponse:
     if witnesses is None:
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "this daemon hears nobody")
     sender, peer = witnesses.sender(request), peer_of(request)
+    count, way = request.app[LIVE].meters.evidence, "token" if peer is None else "socket"
     if sender is None:
+        count.refused(way, "unregistered")
         _journal(request, {})
         raise RequestProblem(
             HTTPStatus.FORBIDDEN,
@@ -102,6 +108,7 @@ async def add(request: web.Request) -> web.StreamResponse:
         )
     fleet = request.app[LIVE].fleet
     try:
+        dry_run = _dry_run(request)
         # an empty request counts, too: whoever sends rubbish has no more of them
         witnesses.admit(sender, 1)
         said = read(request.content_type, request.headers, await request.read())
@@ -111,15 +118,33 @@ async def add(request: web.Request) -> web.StreamResponse:
             for place, each in enumerate(said)
         ]
         by = f"uid {peer.uid} pid {peer.pid}" if peer is not None else "token"
-        return await send_json(request, await witnesses.take(sender, about, by))
+        taken = await witnesses.take(sender, about, by, dry_run=dry_run)
     except NotAllowed as error:
+        count.refused(way, "policy")
         _journal(request, {"sender": sender, "why": str(error)})
         raise RequestProblem(HTTPStatus.FORBIDDEN, str(error)) from error
     except TooMany as error:
+        count.refused(way, "rate")
         again = {"Retry-After": str(max(1, round(error.again)))}
         raise RequestProblem(HTTPStatus.TOO_MANY_REQUESTS, str(error), again) from error
     except StoreError as error:
+        count.refused(way, "store")
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+    except RequestProblem as error:
+        nobody = error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+        count.refused(way, "guest" if nobody else "invalid")
+        raise
+    if not dry_run:
+        for each in taken.reports:
+            count.taken(way, each.counts)
+    return await send_json(request, taken)
+
+
+def _dry_run(request: web.Request) -> bool:
+    asked = request.query.get("dry_run", "false")
+    if asked not in {"true", "false"} or set(request.query) - {"dry_run"}:
+        raise bad("the only parameter is dry_run, true or false")
+    return asked == "true"
 
 
 def _journal(request: web.Request, more: Mapping[str, str]) -> None:

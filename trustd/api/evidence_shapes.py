@@ -10,6 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 MOST_FACTS = 16
+STATES = ("open", "resolved", "ok", "expired")
+"""Of what was said."""
 MOST_REPORTS = 100
 """Reports of one request."""
 
@@ -90,7 +92,48 @@ class ReceiptDoc:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptList:
-    """What became of the reports of a request, in their order."""
+    """What became of the reports of a request, in their order.
+
+    ``dry_run``: what would have become of them; nothing was kept.
+    """
 
     sender: str
     reports: Sequence[ReceiptDoc]
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceDoc:
+    """What one service said of one guest, under one kind and key.
+
+    ``state``: ``open``, ``resolved``, ``ok``, or ``expired`` (it was open and not said again).
+    ``severity`` and ``confidence`` are what it counts as by the policy. ``first`` and ``last``
+    are when it was said, ``until`` how long it holds at least, epoch seconds; ``times`` how
+    often it was said.
+    """
+
+    id: int
+    sender: str
+    guest: str
+    name: str
+    kind: str
+    key: str
+    family: str
+    severity: str
+    confidence: float
+    state: str
+    first: float
+    last: float
+    until: float
+    times: int
+    summary: str
+    facts: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceList:
+    """What was said, that which was first said last in front; ``next`` is the next page."""
+
+    at: float
+    evidence: Sequence[EvidenceDoc]
+    next: str | None

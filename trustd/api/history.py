@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from trustd.api.handlers import LIVE
 from trustd.api.history_shapes import StorageDoc, TimelineDoc
 from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
+from trustd.api.reading import read
 from trustd.api.sending import send_json
 from trustd.model import GuestId
 
@@ -67,8 +67,8 @@ async def timeline(request: web.Request) -> web.StreamResponse:
         raise bad(f"no feature is called {feature[:128]!r}")
     with told():
         guest = await _guest(request, historian)
-        document = await asyncio.to_thread(
-            historian.timeline, guest, feature, since, until, int(points)
+        document = await read(
+            request, lambda: historian.timeline(guest, feature, since, until, int(points))
         )
     return await send_json(request, document)
 
@@ -77,7 +77,7 @@ async def storage(request: web.Request) -> web.StreamResponse:
     """What the repository takes."""
     historian = _historian(request)
     with told():
-        document = await asyncio.to_thread(historian.storage)
+        document = await read(request, historian.storage)
     return await send_json(request, document)
 
 
@@ -90,7 +90,7 @@ async def _guest(request: web.Request, historian: Historian) -> GuestId:
         if not _UUID.fullmatch(key):
             raise
         gone = GuestId(key.lower())
-        if not await asyncio.to_thread(historian.known, gone):
+        if not await read(request, lambda: historian.known(gone)):
             raise
         return gone
 

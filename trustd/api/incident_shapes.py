@@ -71,6 +71,18 @@ class PointDoc:
 
 
 @dataclass(frozen=True, slots=True)
+class StretchDoc:
+    """A guest's trust over ``seconds`` from ``at`` on, by its history: mean and extremes."""
+
+    at: float
+    seconds: float
+    trust: float
+    lowest: float
+    highest: float
+    band: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdviceDoc:
     """What to look at, and the commands for it."""
 
@@ -95,8 +107,10 @@ class RulingDoc:
 class IncidentDoc:
     """Everything about one incident.
 
-    ``affected`` is what the guest lost; ``left_out`` whether the timeline is longer
-    than what is shown; ``bands`` are those of the policy in force, best first.
+    ``trust`` are the points that its record keeps, ``history`` what the guest's timeline has of
+    the time, with some before and after it. ``affected`` is what the guest lost; ``left_out``
+    whether the timeline is longer than what is shown; ``bands`` are those of the policy in force,
+    best first.
     """
 
     summary: IncidentSummary
@@ -105,9 +119,40 @@ class IncidentDoc:
     left_out: bool
     rulings: Sequence[RulingDoc]
     trust: Sequence[PointDoc]
+    history: Sequence[StretchDoc]
     bands: Sequence[str]
     recommended: Sequence[AdviceDoc]
     policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvent:
+    """What became of an incident.
+
+    ``act`` is what its record has (``opened``, ``severity``, ``recovered``, ``again`` ...) or
+    what somebody did (``ack``, ``comment`` ...); ``by`` is empty where it was trustd.
+    """
+
+    number: int
+    guest: str
+    name: str
+    at: float
+    act: str
+    text: str
+    severity: str
+    state: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvents:
+    """What became of incidents in a tick, or by what somebody did: an event of the stream.
+
+    ``left_out`` is how many more there are: then read the incidents anew.
+    """
+
+    incidents: Sequence[IncidentEvent]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +160,11 @@ class IncidentRequest:
     """Do something to an incident.
 
     ``text`` is the comment, whose it is from now on, or why it is resolved;
-    ``conclusion`` is needed for ``resolve`` and for nothing else.
+    ``conclusion`` is needed for ``resolve`` and for nothing else. With ``dry_run`` the
+    answer is the incident as it would be, and nothing is done.
     """
 
     act: ACTS
     text: str = ""
     conclusion: CONCLUSIONS | None = None
+    dry_run: bool = False

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from trustd.api import incident_shapes as shapes
+from trustd.api.history_shapes import TimelineDoc
 from trustd.api.incident_advice import advised
 from trustd.metrics import legible
-from trustd.model.incident import Incident
+from trustd.model.incident import Incident, Mark
 from trustd.repository import Entry, RulingRecord
 
 _NAME, _TEXT = 256, 1024
@@ -16,6 +17,33 @@ _NAME, _TEXT = 256, 1024
 MOST_RULINGS = 50
 TOLD = frozenset({"band", "action", "acknowledge", "override", "protect", "kin", "hold", "pause"})
 """Kinds of the journal's entries that belong into a timeline."""
+
+
+def stretches(line: TimelineDoc) -> list[shapes.StretchDoc]:
+    """A guest's timeline as a report shows it; what nothing is known of is left out."""
+    columns = zip(
+        line.at, line.seconds, line.value, line.lowest, line.highest, line.band, strict=True
+    )
+    return [
+        shapes.StretchDoc(at, seconds, value, lowest, highest, band)
+        for at, seconds, value, lowest, highest, band in columns
+        if value is not None and lowest is not None and highest is not None and band is not None
+    ]
+
+
+def event(incident: Incident, mark: Mark) -> shapes.IncidentEvent:
+    """What became of an incident."""
+    return shapes.IncidentEvent(
+        number=incident.number,
+        guest=incident.guest,
+        name=legible(incident.name, _NAME),
+        at=mark.at,
+        act=mark.kind,
+        text=legible(mark.text, _TEXT),
+        severity=incident.severity,
+        state=incident.state,
+        by=legible(mark.by, _NAME),
+    )
 
 
 def summary(incident: Incident, now: float) -> shapes.IncidentSummary:
@@ -52,6 +80,7 @@ def full(
     *,
     now: float,
     left_out: bool,
+    history: Sequence[shapes.StretchDoc] = (),
 ) -> shapes.IncidentDoc:
     """Everything about one incident.
 
@@ -60,6 +89,7 @@ def full(
         rulings: about its guest, in its time.
         bands: of the policy in force, best first.
         left_out: whether the journal has more.
+        history: the guest's timeline.
     """
     told = [each for each in entries if each.kind in TOLD]
     statuses = {str(each.document.get("status")) for each in told if each.kind == "action"}
@@ -71,6 +101,7 @@ def full(
         left_out=left_out,
         rulings=list(_counted(rulings))[:MOST_RULINGS],
         trust=[shapes.PointDoc(each.at, each.trust, each.band) for each in incident.points],
+        history=history,
         bands=bands,
         recommended=list(advised(incident, statuses)),
         policy=policies[0] if policies else "",

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from trustd.api import incident_shapes as shapes
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
+from trustd.api.office import Duty
 from trustd.api.peer import Peer
 from trustd.api.problems import RequestProblem, told
 from trustd.api.sending import send_json
@@ -24,6 +25,9 @@ class Handled(Protocol):
 
     async def listed(self, *, everything: bool, most: int) -> shapes.IncidentList:
         """Those that are open, or the last ones."""
+
+    def waiting(self) -> int:
+        """How many nobody has resolved yet; at once."""
 
     async def shown(self, number: int) -> shapes.IncidentDoc:
         """One of them.
@@ -75,7 +79,7 @@ async def shown(request: web.Request) -> web.StreamResponse:
 
 async def act(request: web.Request) -> web.StreamResponse:
     """Do something to one of them."""
-    peer = changer(request, office_of(request))
+    peer = changer(request, office_of(request), Duty.OPERATE)
     incidents = _incidents(request)
     number = _number(request)
     asked = await body_of(request, shapes.IncidentRequest)

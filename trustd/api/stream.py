@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import dropwhile, islice
+from typing import NamedTuple
 
 import orjson
 
+from trustd.api.incident_shapes import IncidentEvents
 from trustd.api.problems import RequestProblem
 from trustd.api.shapes import TickEvent
 from trustd.metrics import Meters
@@ -63,8 +65,22 @@ class Stream:
             yield waiting
 
 
+class _Sent(NamedTuple):
+    """A message that was sent.
+
+    Args:
+        private: whether it is for readers over the unix socket only.
+    """
+
+    identity: str
+    message: bytes
+    private: bool = False
+
+
 class Hub:
-    """Gives every reader every tick's message. Belongs to the loop.
+    """Gives every reader every tick's message, and those on the socket incidents' too.
+
+    Belongs to the loop.
 
     Args:
         run: tells this run of the daemon from others, in the messages' identities.
@@ -75,7 +91,8 @@ class Hub:
         self._run = run
         self._meters = meters
         self._streams: set[Stream] = set()
-        self._backlog: deque[tuple[str, bytes]] = deque(maxlen=_BACKLOG_EVENTS)
+        self._incidents = 0
+        self._backlog: deque[_Sent] = deque(maxlen=_BACKLOG_EVENTS)
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -85,14 +102,25 @@ class Hub:
 
         It may come back with the identity of the last message that it saw.
         """
-        identity = f"{self._run}-{event.tick}"
-        message = b"id: %s\nevent: tick\ndata: %s\n\n" % (identity.encode(), orjson.dumps(event))
-        self._backlog.append((identity, message))
+        self._send(f"{self._run}-{event.tick}", "tick", orjson.dumps(event))
+
+    def tell(self, events: IncidentEvents) -> None:
+        """Send what became of incidents, to readers over the unix socket only."""
+        self._incidents += 1
+        identity = f"{self._run}-incidents-{self._incidents}"
+        self._send(identity, "incidents", orjson.dumps(events), private=True)
+
+    def _send(self, identity: str, kind: str, data: bytes, *, private: bool = False) -> None:
+        message = b"id: %s\nevent: %s\ndata: %s\n\n" % (identity.encode(), kind.encode(), data)
+        self._backlog.append(_Sent(identity, message, private))
         while (
-            len(self._backlog) > 1 and sum(len(kept) for _, kept in self._backlog) > _BACKLOG_BYTES
+            len(self._backlog) > 1
+            and sum(len(kept.message) for kept in self._backlog) > _BACKLOG_BYTES
         ):
             self._backlog.popleft()
         for stream in tuple(self._streams):
+            if private and not stream.local:
+                continue
             if not stream.offer(message):
                 self._streams.discard(stream)
                 self._meters.streams_dropped.inc()
@@ -119,7 +147,7 @@ class Hub:
                 f"{_MOST_STREAMS} event streams are open already: close one, or ask again later",
                 {"Retry-After": "10"},
             )
-        stream = Stream(self._since(last), abort, local=local)
+        stream = Stream(self._since(last, local=local), abort, local=local)
         self._streams.add(stream)
         self._meters.streams.set(len(self._streams))
         try:
@@ -134,18 +162,19 @@ class Hub:
             if not stream.offer(None):
                 stream.abort()
 
-    def _since(self, last: str | None) -> list[bytes]:
+    def _since(self, last: str | None, *, local: bool) -> list[bytes]:
         """What a reader begins with.
 
         What came after the message it saw; or, where that is not known, word that
         it must read everything anew. A new reader gets the last tick's message.
         """
-        newest = [message for _, message in islice(reversed(self._backlog), 1)]
+        ticks = (kept.message for kept in reversed(self._backlog) if not kept.private)
+        newest = list(islice(ticks, 1))
         if last is None:
             return newest
-        if any(identity == last for identity, _ in self._backlog):
-            missed = islice(dropwhile(lambda kept: kept[0] != last, self._backlog), 1, None)
-            return [message for _, message in missed]
+        if any(kept.identity == last for kept in self._backlog):
+            missed = islice(dropwhile(lambda kept: kept.identity != last, self._backlog), 1, None)
+            return [kept.message for kept in missed if local or not kept.private]
         return [
             b'event: reset\ndata: {"reason":"the last event seen is not kept any more"}\n\n',
             *newest,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
-import orjson
 from rich.console import RenderableType
 
+from trustd.ctl.audit_replay import replay
 from trustd.ctl.connection import Document
+from trustd.ctl.exported import of_file, record_of
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import pairs, table
 from trustd.ctl.text import NOTHING, harmless, moment
@@ -21,6 +22,8 @@ from trustd.repository.anchors import genuine, parsed
 from trustd.repository.trail import Anchor, Fault, Record, Start, verified
 
 _PAGE = 1000
+_BEGINS_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+"""Also as wide as a Chinese character, which some spreadsheets take too."""
 _COLUMNS = ("id", "at", "guest", "name", "kind", "document", "hash")
 
 _guest = click.option("--guest", help="Only records about this guest.")
@@ -29,7 +32,10 @@ _kind = click.option("--kind", help="Only records of this kind: band, action, la
 
 @click.group()
 def command() -> None:
-    """Show, export and check the audit trail."""
+    """Show, export, check and replay the audit trail."""
+
+
+command.add_command(replay)
 
 
 @command.command()
@@ -123,7 +129,7 @@ def _checked(
         first = next(pages)
         head, records = first, _of_pages(first, pages)
     else:
-        head, records = _of_file(file)
+        head, records = of_file(file)
     known = _anchors(anchors) if anchors else ()
     signer = key or head["key"]
     good = [each for each in known if genuine(each, signer)]
@@ -147,27 +153,7 @@ def _checked(
 
 def _of_pages(first: Document, others: Iterable[Document]) -> Iterator[Record]:
     for page in (first, *others):
-        yield from map(_record, page["records"])
-
-
-def _of_file(file: Path) -> tuple[Document, Iterator[Record]]:
-    try:
-        lines = file.read_text("utf-8").splitlines()
-        head, *rest = [json.loads(line) for line in lines]
-        Start(head["trail"], head["first"], bytes.fromhex(head["before"]))
-        records = [_record(each) for each in rest]
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{file}: this is no exported trail: {error!r}; make one with trustctl audit export"
-        ) from error
-    return head, iter(records)
-
-
-def _record(told: Mapping[str, object]) -> Record:
-    # the document was hashed as orjson writes it, which does so the same way each time
-    document = orjson.dumps(told["document"]).decode()
-    fields = {**told, "document": document, "hash": bytes.fromhex(str(told["hash"]))}
-    return Record(**fields)  # type: ignore[arg-type]
+        yield from map(record_of, page["records"])
 
 
 def _anchors(path: Path) -> Sequence[Anchor]:
@@ -182,7 +168,7 @@ def _csv_cells(record: Document) -> list[str]:
     cells = [record[name] for name in _COLUMNS]
     texts = [json.dumps(each) if isinstance(each, dict) else str(each) for each in cells]
     # a spreadsheet takes such a cell for a formula, and guests choose their names
-    return [f"'{each}" if each[:1] in {"=", "+", "-", "@"} else each for each in texts]
+    return [f"'{each}" if each[:1] in _BEGINS_FORMULA else each for each in texts]
 
 
 def _csv_line(cells: Sequence[str]) -> str:

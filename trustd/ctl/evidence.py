@@ -1,4 +1,4 @@
-"""``trustctl evidence add``: report behaviour of a guest, as a service would."""
+"""``trustctl evidence``: what services report of guests, and reporting as one of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document
+from trustd.ctl.ordering import dry_run
 from trustd.ctl.session import Session, with_session
-from trustd.ctl.tables import pairs
-from trustd.ctl.text import NOTHING
+from trustd.ctl.tables import pairs, table
+from trustd.ctl.text import NOTHING, moment
 
 _BY = ("uuid", "name", "mac", "ip", "disk")
 _COUNTS = {
@@ -23,9 +25,55 @@ _COUNTS = {
 }
 
 
-@click.command()
-@click.argument("act", type=click.Choice(["add"]))
-@click.argument("guest", metavar="NAME|UUID|BY:VALUE")
+@click.group()
+def command() -> None:
+    """List what other services reported of guests, and report as one of them."""
+
+
+@command.command("list")
+@click.option("--guest", metavar="NAME|UUID", help="Only of this guest.")
+@click.option("--sender", metavar="NAME", help="Only what this service said.")
+@click.option("--family", metavar="FAMILY", help="Only of this family of evidence.")
+@click.option("--severity", type=click.Choice(["info", "minor", "major", "critical"]))
+@click.option("--state", type=click.Choice(["open", "resolved", "ok", "expired"]))
+@click.option(
+    "--last", default=50, show_default=True, type=click.IntRange(1, 500), help="The most of it."
+)
+@with_session
+def show(session: Session, /, *, last: int, **wanted: str | None) -> None:
+    """List what was said, a finding once however often; that which was first said last in front."""
+    query = {name: value for name, value in wanted.items() if value is not None}
+    found = session.connection.get("/v1/evidence", {**query, "limit": last})
+    session.show(
+        found,
+        lambda: (_fields(each) for each in found["evidence"]),
+        lambda: table(
+            ("LAST", "SENDER", "GUEST", "FINDING", "SEVERITY", "STATE", ">TIMES", "SUMMARY"),
+            (_cells(each) for each in found["evidence"]),
+        ),
+    )
+
+
+def _fields(each: Document) -> Sequence[str]:
+    names = ("last", "sender", "guest", "name", "kind", "key", "severity", "state", "times")
+    return [str(each[name]) or NOTHING for name in (*names, "until", "summary")]
+
+
+def _cells(each: Document) -> Sequence[str]:
+    return (
+        moment(each["last"]),
+        each["sender"],
+        each["name"],
+        " ".join(filter(None, (each["kind"].removeprefix(f"{each['sender']}:"), each["key"]))),
+        each["severity"],
+        each["state"],
+        str(each["times"]),
+        each["summary"].removeprefix(f"{each['sender']}: "),
+    )
+
+
+@command.command()
+@click.argument("guest", metavar="NAME|UUID|BY:VALUE", shell_complete=guests)
 @click.argument("kind", metavar="KIND")
 @click.option("--family", required=True, metavar="FAMILY", help="The family of evidence.")
 @click.option(
@@ -57,8 +105,9 @@ _COUNTS = {
     help="Whether it goes on, is over, or all is well.  [default: open]",
 )
 @click.option("--id", default="", metavar="TEXT", help="Said twice, it counts once.")
+@dry_run
 @with_session
-def command(session: Session, /, *, act: str, guest: str, **said: Any) -> None:  # noqa: ARG001, ANN401 - add is all there is
+def add(session: Session, /, *, guest: str, dry_run: bool, **said: Any) -> None:  # noqa: ANN401 - whatever a report has
     """Report what a guest did: a finding, its end, or that all is well.
 
     For users that are registered in decisions.callers with the dialect evidence, within what
@@ -66,9 +115,10 @@ def command(session: Session, /, *, act: str, guest: str, **said: Any) -> None: 
     """
     only_open = () if said["state"] == "open" else ("severity", "expires_in")
     sent = {name: value for name, value in said.items() if name not in only_open}
-    done = session.connection.post("/v1/evidence", {"guest": _ref(session, guest), **sent})
+    path = "/v1/evidence?dry_run=true" if dry_run else "/v1/evidence"
+    done = session.connection.post(path, {"guest": _ref(session, guest), **sent})
     (receipt,) = done["reports"]
-    session.show(done, lambda: _plain(receipt), lambda: _shown(done["sender"], receipt))
+    session.show(done, lambda: _plain(receipt), lambda: _shown(done, receipt))
 
 
 def _ref(session: Session, guest: str) -> dict[str, str]:
@@ -83,14 +133,15 @@ def _plain(receipt: Document) -> Iterator[Sequence[str]]:
         yield name, str(value) or NOTHING
 
 
-def _shown(sender: str, receipt: Document) -> RenderableType:
+def _shown(done: Document, receipt: Document) -> RenderableType:
+    counts = "would count" if done["dry_run"] else "counts"
     return pairs(
         [
             ("guest", receipt["name"]),
-            ("from", sender),
+            ("from", done["sender"]),
             ("finding", " ".join(filter(None, (receipt["kind"], receipt["key"])))),
             ("severity", receipt["severity"]),
             ("believed", f"{receipt['confidence']:.0%}"),
-            ("counts", f"{receipt['counts']}: {_COUNTS[receipt['counts']]}"),
+            (counts, f"{receipt['counts']}: {_COUNTS[receipt['counts']]}"),
         ]
     )

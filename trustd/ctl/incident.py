@@ -12,6 +12,7 @@ from rich.text import Text
 
 from trustd.ctl.connection import Document
 from trustd.ctl.incidents import STYLES, waits, whom
+from trustd.ctl.ordering import dry_run
 from trustd.ctl.session import Session, with_session
 from trustd.ctl.tables import cell, pairs, table
 from trustd.ctl.text import NOTHING, moment, ratio
@@ -32,10 +33,12 @@ CONCLUSIONS = ("false-alarm", "attack", "fault", "maintenance")
 @click.option(
     "--format", "form", type=click.Choice(["md", "html"]), help="Of a report.  [default: md]"
 )
+@dry_run
 @with_session
 def command(
     session: Session,
     *,
+    dry_run: bool,
     number: int,
     act: str | None,
     what: str | None,
@@ -51,6 +54,8 @@ def command(
         raise click.UsageError("--format belongs to report")
     if reason is not None and act != "resolve":
         raise click.UsageError("--reason belongs to resolve")
+    if dry_run and act in {None, "report"}:
+        raise click.UsageError("--dry-run needs something to do")
     if (what is None) is (act in {"assign", "comment", "resolve"}):
         raise click.UsageError(f"{act or 'this'} takes {'no' if what else 'a'} WHAT: see --help")
     path = f"/v1/incidents/{number}"
@@ -60,8 +65,14 @@ def command(
             _report(found, form or "md")
             return
     else:
-        found = session.connection.post(path, _asked(str(act), what, reason))
-    session.show(found, lambda: _plain(found), lambda: _shown(found, time.time()))
+        asked = {**_asked(str(act), what, reason), "dry_run": dry_run}
+        found = session.connection.post(path, asked)
+    tried = [("dry-run", "not done")] if dry_run else []
+    session.show(
+        found,
+        lambda: [*tried, *_plain(found)],
+        lambda: Group(pairs(tried), _shown(found, time.time())),
+    )
 
 
 def _asked(act: str, what: str | None, reason: str | None) -> Document:

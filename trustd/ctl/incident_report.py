@@ -91,7 +91,7 @@ def html(found: Document, now: float) -> str:
         if section.text:
             body.append(f"<p>{_text(section.text)}</p>")
         if section.plotted:
-            body.append(plot(found["trust"], found["bands"]))
+            body.append(plot(found["trust"], found["bands"], found["history"]))
         if section.table is not None:
             body.append(_grid(section.table))
         body += [f"<p><code>{_text(each)}</code></p>" for each in section.commands]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,9 +13,13 @@ import structlog
 from aiohttp import web
 
 from trustd.api.audit import AUDITOR, Asked, next_page
-from trustd.api.audit_shapes import FaultDoc, RecordDoc, TrailDoc, VerdictDoc
+from trustd.api.audit_shapes import FaultDoc, RecordDoc, StateDoc, TrailDoc, VerdictDoc
+from trustd.api.audit_views import state
 from trustd.config import AuditSettings
+from trustd.daemon.announcing import of_anchor, of_trail
 from trustd.errors import StoreError
+from trustd.metrics.trail import TrailMeters
+from trustd.model import Fleet, Notice
 from trustd.repository import Audit, Database, Filter, Signer, genuine
 from trustd.repository.anchors import parsed
 from trustd.repository.trail import Anchor, Fault, Record
@@ -35,11 +39,18 @@ class Auditing:
         StoreError: the key cannot be used.
     """
 
-    def __init__(self, database: Database, state: Path, settings: AuditSettings) -> None:
+    def __init__(
+        self, database: Database, state: Path, settings: AuditSettings, meters: TrailMeters
+    ) -> None:
         self._audit = Audit(database)
         self._signer = Signer(state / KEY)
         self._file = settings.anchors
+        self._meters = meters
         self._anchored = -1
+        self._verdict: VerdictDoc | None = None
+        self._broken = 0.0
+        self._unwritten: tuple[str, float] | None = None
+        self._tried = False
 
     def mount(self, app: web.Application) -> None:
         """Let an application answer by it."""
@@ -68,7 +79,12 @@ class Auditing:
         anchors, forged = self._anchors()
         verdict = self._audit.verify(anchors)
         faults = [*forged, *verdict.faults]
-        return VerdictDoc(
+        at = time.time()
+        if faults and (self._verdict is None or self._verdict.sound):
+            self._broken = at
+            log.critical("the audit trail is not what was written", faults=len(faults))
+        self._meters.checked(len(faults), at)
+        self._verdict = VerdictDoc(
             sound=not faults,
             trail=self._audit.start().trail,
             records=verdict.records,
@@ -77,6 +93,40 @@ class Auditing:
             anchors=verdict.anchors,
             faults=[FaultDoc(each.id, each.what) for each in faults],
         )
+        return self._verdict
+
+    def state(self, until: float) -> StateDoc:
+        """What the trail adds up to, up to a time."""
+        return state(self._audit.replayed(until))
+
+    def check(self) -> None:
+        """Check the trail though nobody asks; on a thread that may wait."""
+        try:
+            self.verify()
+        except StoreError as error:
+            log.error("the audit trail was not checked", error=str(error))  # noqa: TRY400 - no mistake of ours
+
+    def halt(self) -> None:
+        """Have a check that is under way given up; from any thread."""
+        self._audit.halt()
+
+    def trail_notices(self, fleet: Fleet) -> Iterable[Notice] | None:
+        """What a person should hear of the trail; None where it was not checked yet."""
+        verdict = self._verdict
+        if verdict is None:
+            return None
+        if verdict.sound:
+            return ()
+        first = verdict.faults[0]
+        told = f"record {first.id}: {first.what}"
+        return (of_trail(told, len(verdict.faults), self._broken, fleet.mode),)
+
+    def anchor_notices(self, fleet: Fleet) -> Iterable[Notice] | None:
+        """What a person should hear of its head; None where none was tried to be written yet."""
+        if not self._tried:
+            return None
+        failed = self._unwritten
+        return () if failed is None else (of_anchor(*failed, fleet.mode),)
 
     def anchor(self) -> None:
         """Sign the head where it moved, and publish it: in the log, and in the file."""
@@ -91,7 +141,14 @@ class Auditing:
                 _appended(self._file, orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
             except OSError as error:
                 log.error("the anchor was not written", path=str(self._file), error=str(error))  # noqa: TRY400 - no mistake of ours
+                since = time.time() if self._unwritten is None else self._unwritten[1]
+                self._unwritten = str(error), since
+                self._meters.anchored(failed=True)
+                self._tried = True
                 return  # tried again the next time
+        self._unwritten = None
+        self._meters.anchored(failed=False)
+        self._tried = True
         self._anchored = head.id
 
     def _anchors(self) -> tuple[Sequence[Anchor], Sequence[Fault]]:

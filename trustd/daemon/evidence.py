@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 from aiohttp import web
 
 from trustd.api.evidence import EVIDENCE, About, NotAllowed, TooMany
-from trustd.api.evidence_shapes import ReceiptDoc, ReceiptList
+from trustd.api.evidence_listing import HEARSAY, Asked, next_page
+from trustd.api.evidence_shapes import EvidenceDoc, EvidenceList, ReceiptDoc, ReceiptList
 from trustd.api.peer import peer_of
 from trustd.config import DecisionSettings, Dialect
 from trustd.daemon.allowance import Allowance
@@ -22,7 +23,15 @@ from trustd.hypervisor import Leases
 from trustd.model import Finding, GuestId, ObjectRef, Severity
 from trustd.pipeline import Hearing, objects_of
 from trustd.policy.schema import Source
-from trustd.repository import Entry, Message, Report, ReportState, ReportStore
+from trustd.repository import (
+    Entry,
+    Message,
+    Report,
+    ReportState,
+    ReportStore,
+    SaidStore,
+    Wanted,
+)
 
 log = structlog.get_logger()
 
@@ -61,11 +70,13 @@ class Testimony:
         hearing: Hearing,
         leases: Leases,
         *,
+        said: SaidStore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._callers = Callers(settings)
         self._world = world
         self._store = store
+        self._said = said
         self._hearing = hearing
         self._leases = leases
         self._allowance = Allowance(clock)
@@ -76,6 +87,7 @@ class Testimony:
     def mount(self, app: web.Application) -> None:
         """Let an application answer by it."""
         app[EVIDENCE] = self
+        app[HEARSAY] = self
 
     def sender(self, request: web.Request) -> str | None:
         """The name of whoever sends a request; None for one who may not report."""
@@ -105,7 +117,21 @@ class Testimony:
         """Network addresses of the interfaces that lease an IP address."""
         return await asyncio.to_thread(self._leases.holders, address)
 
-    async def take(self, sender: str, reports: Sequence[About], by: str) -> ReceiptList:
+    def said(self, asked: Asked) -> EvidenceList:
+        """What was said, that which was first said last in front."""
+        now = time.time()
+        wanted = Wanted(asked.guest, asked.sender, asked.family, asked.severity, asked.state)
+        found = self._said.newest(wanted, now=now, before=asked.before, most=asked.most)
+        more = len(found) == asked.most
+        return EvidenceList(
+            now,
+            [EvidenceDoc(**asdict(each)) for each in found],
+            next_page(asked, found[-1].id) if more else None,
+        )
+
+    async def take(
+        self, sender: str, reports: Sequence[About], by: str, *, dry_run: bool = False
+    ) -> ReceiptList:
         """Have reports count from the next tick on."""
         source, at = self._source(sender), time.time()
         ready = [_ready(sender, source, each, by, at) for each in reports]
@@ -113,6 +139,8 @@ class Testimony:
         async with self._one_at_a_time:
             known = self._known(reports)
             self._bound(sender, known, ready)
+            if dry_run:
+                return await self._foretold(sender, known, ready)
             news = [
                 each.message
                 if self._is_news(known, each.report)
@@ -128,6 +156,18 @@ class Testimony:
             if stored is not None and message.entry is not None:
                 log.info(KIND, guest=message.entry.guest, **message.entry.document)
         return ReceiptList(sender, receipts)
+
+    async def _foretold(
+        self, sender: str, known: Mapping[Place, Severity], ready: Sequence[_Ready]
+    ) -> ReceiptList:
+        """What would become of reports."""
+        came = await asyncio.to_thread(self._store.came, [each.message for each in ready])
+        counts = [
+            "duplicate" if old else _counts(known, each.report)
+            for each, old in zip(ready, came, strict=True)
+        ]
+        told = [replace(each.receipt, counts=how) for each, how in zip(ready, counts, strict=True)]
+        return ReceiptList(sender, told, dry_run=True)
 
     def _keep(self, messages: Sequence[Message]) -> Sequence[Report | None]:
         try:
@@ -235,7 +275,7 @@ def _ready(sender: str, source: Source, about: About, by: str, at: float) -> _Re
     receipt = ReceiptDoc(
         guest.id, guest.guest.name, finding.kind, finding.key, "", severity, confidence
     )
-    return _Ready(report, receipt, Message(sender, about.said.event, report, entry))
+    return _Ready(report, receipt, Message(sender, about.said.event, report, entry, entry.name))
 
 
 def _place(report: Report) -> Place:

@@ -13,6 +13,8 @@ from aiohttp import web
 
 from trustd.api.history import HISTORIAN
 from trustd.api.history_shapes import KindDoc, StorageDoc, TimelineDoc
+from trustd.api.incident_shapes import StretchDoc
+from trustd.api.incident_views import stretches
 from trustd.config import Settings
 from trustd.daemon.access import boot_clock
 from trustd.errors import StoreError
@@ -29,6 +31,8 @@ STORE_SECONDS = 5.0
 """Between two looks for stretches that are complete."""
 UPKEEP_SECONDS = 60.0
 """Between two runs of the retention."""
+PLOTTED = 300
+"""Points of a plot."""
 _DIGITS = 6
 
 
@@ -48,7 +52,14 @@ class History:
     ) -> None:
         kept, records = settings.storage, settings.retention
         self._bounds = Bounds(
-            (kept.raw, kept.minutes, kept.hours), records.audit, records.guests, kept.most
+            (kept.raw, kept.minutes, kept.hours),
+            records.audit,
+            records.guests,
+            kept.most,
+            records.incidents,
+            records.notices,
+            records.evidence,
+            frozenset(each.name for each in settings.notify.receivers),
         )
         self._database = database
         self._interval = settings.interval
@@ -74,6 +85,10 @@ class History:
     def upkeep(self) -> None:
         """Roll up and drop what is due, or the next time; on a thread that may wait."""
         self._tried(self._kept)
+
+    def halt(self) -> None:
+        """Have what is dropped and rolled up wait for the next start; from any thread."""
+        self._retention.halt()
 
     def _tried(self, work: Callable[[], None]) -> None:
         """Do something with a store that may fail; that is told once until it recovers."""
@@ -128,6 +143,14 @@ class History:
             band=_words(line.points.high[2], line.bands),
             freshness=_words(line.points.high[3], line.freshness),
         )
+
+    def around(self, guest: GuestId, since: float, until: float) -> Sequence[StretchDoc]:
+        """A guest's trust between two times, as a plot has it; empty where that cannot be read."""
+        try:
+            return stretches(self.timeline(guest, None, since, until, PLOTTED))
+        except StoreError as error:
+            log.error("history cannot be read", guest=guest, error=str(error))  # noqa: TRY400 - the disk's mistake
+            return ()
 
     def storage(self) -> StorageDoc:
         """What everything takes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 import structlog
 from aiohttp import web
@@ -30,6 +31,9 @@ from trustd.repository import Database, NoticeStore
 
 log = structlog.get_logger()
 
+Source = Callable[[Fleet], Iterable[Notice] | None]
+"""Gives what lasts beside a tick; None while nobody knows."""
+
 
 class Notifying:
     """What is told of every tick, and of every alert that the policy sends.
@@ -46,6 +50,7 @@ class Notifying:
         )
         self._conditions = Conditions(settings.bands, self._dispatcher.lasting.values())
         self._enabled = bool(settings.receivers)
+        self._sources: dict[str, Source] = {}
         self._newest: Fleet | None = None
         self._closed = False
         self._changed = threading.Condition()
@@ -55,6 +60,16 @@ class Notifying:
     def dispatcher(self) -> Dispatcher:
         """For whoever has more to tell: begin it, and end it by its key."""
         return self._dispatcher
+
+    def follow(self, kind: str, source: Source) -> None:
+        """Have told what somebody else knows too; to be called before the start.
+
+        Args:
+            kind: what the keys of its notices begin with; what lasts under it and is not among
+                what it gives is over.
+            source: called at every tick, on a thread that may wait.
+        """
+        self._sources[kind] = source
 
     def start(self) -> None:
         """Begin to tell; nothing is done where there is no receiver."""
@@ -136,6 +151,18 @@ class Notifying:
         lasts = self._conditions.at(fleet)
         for key in self._dispatcher.lasting:
             if key not in lasts and not self._conditions.unknown(key, fleet):
+                self._dispatcher.end(key, fleet.at)
+        for notice in lasts.values():
+            self._dispatcher.begin(notice)
+        for kind, source in self._sources.items():
+            self._tell_also(kind, source(fleet), fleet)
+
+    def _tell_also(self, kind: str, found: Iterable[Notice] | None, fleet: Fleet) -> None:
+        if found is None:
+            return
+        lasts = {each.key: each for each in found}
+        for key in self._dispatcher.lasting:
+            if key.partition(":")[0] == kind and key not in lasts:
                 self._dispatcher.end(key, fleet.at)
         for notice in lasts.values():
             self._dispatcher.begin(notice)

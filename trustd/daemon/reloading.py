@@ -10,7 +10,7 @@ import structlog
 
 from trustd.daemon.access import Access
 from trustd.daemon.source import Loaded
-from trustd.errors import PolicyError
+from trustd.errors import PolicyError, StoreError
 from trustd.model import GuestId, GuestState, PolicyInfo
 from trustd.pipeline import Line, Narrowing
 from trustd.policy import Policy
@@ -32,6 +32,20 @@ class Reloading:
         self._line = line
         self._path = path
 
+    def read(self, *, force: bool = False) -> Loaded:
+        """What :meth:`now` would take over; nothing is changed.
+
+        Raises:
+            PolicyError: with every mistake.
+            StoreError: labels cannot be read.
+        """
+        running = [
+            seen.guest
+            for seen in self._narrowing.world().values()
+            if seen.guest.state is not GuestState.SHUTOFF
+        ]
+        return self._access.source.read(at=time.time(), running=running, force=force)
+
     def now(self, *, force: bool = False, by: Mapping[str, int] | None = None) -> Loaded:
         """Take over what the files say; a mistake leaves all as it is.
 
@@ -41,23 +55,21 @@ class Reloading:
 
         Raises:
             PolicyError: with every mistake; the policy in force stays.
+            StoreError: labels cannot be read; likewise.
         """
         at, access = time.time(), self._access
-        running = [
-            seen.guest
-            for seen in self._narrowing.world().values()
-            if seen.guest.state is not GuestState.SHUTOFF
-        ]
         before = access.loaded.policy.id
         try:
-            loaded = access.source.read(at=at, running=running, force=force)
-        except PolicyError as error:
-            log.error("policy refused", error=str(error))  # noqa: TRY400 - a mistake in a file
+            loaded = self.read(force=force)
+            registry = access.adopt(loaded, at=at)
+        except (PolicyError, StoreError) as error:
+            log.error("policy refused", error=str(error))  # noqa: TRY400 - a mistake in a file, or the disk's
             self._line.refuse(str(error))
             access.refuse(str(error))
+            refused = {"what": "policy", "before": before, "why": str(error), **(by or {})}
+            self._line.note([Entry(at, GuestId(""), "", "refused", refused)])
             raise
         policy = loaded.policy
-        registry = access.adopt(loaded, at=at)
         self._line.adopt(policy, registry, info_of(policy, self._path, at))
         log.info("policy loaded", name=policy.name, id=policy.id, forced=force)
         document = {

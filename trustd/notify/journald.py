@@ -66,16 +66,16 @@ def entry(notice: Notice) -> bytes:
         "TRUSTD_RECOMMENDED": " ".join(notice.recommended),
         "TRUSTD_OBJECTS": ", ".join(notice.objects),
     }
-    lines = [_field(name, text) for name, text in fields.items() if text]
+    lines = [field(name, text) for name, text in fields.items() if text]
     for each in notice.guests:
-        lines += [_field("TRUSTD_GUEST", each.guest), _field("TRUSTD_GUEST_NAME", each.name)]
+        lines += [field("TRUSTD_GUEST", each.guest), field("TRUSTD_GUEST_NAME", each.name)]
     return b"".join(lines)
 
 
-def _field(name: str, text: str) -> bytes:
+def field(name: str, text: str) -> bytes:
     r"""One field with its length before it, so that no text can begin another.
 
-    >>> _field("A", "b\nC=d")
+    >>> field("A", "b\nC=d")
     b'A\n\x05\x00\x00\x00\x00\x00\x00\x00b\nC=d\n'
     """
     told = text.encode("utf-8", "replace")

@@ -40,6 +40,7 @@ class Hearing:
     def __init__(self, waiting: Iterable[Report] = ()) -> None:
         self._lock = threading.Lock()
         self._inbox: list[Report] = list(waiting)
+        self._unstored: dict[GuestId, list[int]] = {}
         self._taken = Taken()
 
     def tell(self, reports: Iterable[Report]) -> None:
@@ -59,7 +60,14 @@ class Hearing:
                 found.pop(_place(each.finding), None)
         return found
 
-    def take(self, engine: Engine, guests: Container[GuestId], *, at: float) -> Sequence[Finding]:
+    def take(
+        self,
+        engine: Engine,
+        guests: Container[GuestId],
+        *,
+        at: float,
+        unread: Container[GuestId] = (),
+    ) -> Sequence[Finding]:
         """Findings since the last call; what is withdrawn or good is done at once.
 
         A report on a guest that is not there waits for it until it expires.
@@ -67,12 +75,17 @@ class Hearing:
         Args:
             guests: those of this tick; the engine watches each.
             at: epoch seconds.
+            unread: guests that cannot be stored now: what they take in counts, and stays in the
+                store until they are.
         """
         with self._lock:
             inbox, self._inbox = self._inbox, []
         opened: list[Finding] = []
         changed: set[GuestId] = set()
         places: list[int] = []
+        for id_ in [each for each in self._unstored if each not in unread]:
+            places += self._unstored.pop(id_)
+            changed.add(id_)
         later: list[Report] = []
         for each in inbox:
             finding = each.finding
@@ -91,7 +104,10 @@ class Hearing:
                 else:
                     good = UNIT * finding.confidence
                     engine.vouch(finding.guest, finding.family, good, most=each.most)
-            places.append(each.place)
+            if finding.guest in unread:
+                self._unstored.setdefault(finding.guest, []).append(each.place)
+            else:
+                places.append(each.place)
         if later:
             with self._lock:
                 self._inbox = [*later, *self._inbox]

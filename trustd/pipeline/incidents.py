@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Literal
 
 import structlog
 
-from trustd.errors import StoreError, TrustdError
+from trustd.errors import StoreError, TrustdError, Unsettled
 from trustd.model import Author, Fleet, GuestId
 from trustd.model.incident import Conclusion, Incident, IncidentState, Mark, Trigger
 from trustd.pipeline.incident_rules import (
@@ -55,6 +55,7 @@ class Act:
     Args:
         text: the comment, whose it is from now on, or why it is resolved.
         conclusion: where it is resolved.
+        dry_run: whether it is only said what would become of the incident.
     """
 
     number: int
@@ -63,17 +64,24 @@ class Act:
     at: float
     text: str = ""
     conclusion: Conclusion | None = None
+    dry_run: bool = False
 
 
 class Incidents:
     """Follows every fleet that it is shown; called on the line's thread.
 
+    Args:
+        told: takes what became of an incident, with its new line, as soon as it counts.
+
     Raises:
         StoreError: those of an earlier run cannot be read.
     """
 
-    def __init__(self, store: IncidentStore) -> None:
+    def __init__(
+        self, store: IncidentStore, told: Callable[[Incident, Mark], None] = lambda *_: None
+    ) -> None:
         self._store = store
+        self._told = told
         self._standing = {each.number: each for each in store.standing()}
         self._last_of = {each.guest: each.number for each in self._standing.values()}
         self._next = store.last() + 1
@@ -120,22 +128,28 @@ class Incidents:
         Raises:
             NoSuchIncident: there is none.
             NotNow: it is resolved already, or its record is full.
-            StoreError: nothing was changed, unless the disk has it nevertheless.
+            Unsettled: the disk may have it, or not; here nothing was changed.
+            StoreError: nothing was changed.
         """
         incident = self._standing.get(act.number) or self._store.get(act.number)
         if incident is None:
             raise NoSuchIncident(f"there is no incident {act.number}")
         after = _acted(incident, act)
+        if act.dry_run:
+            return after
         mark = after.marks[-1]
         entry = _entry(after, mark, pid=act.author.pid)
         try:
             self._store.act(after, entry)
+        except Unsettled:
+            raise
         except StoreError as error:
             raise StoreError(f"nothing was changed: {error}") from error
         log.info("an operator and an incident", **entry.document)
         if act.number in self._standing:
             self._standing[act.number] = after
             self._waiting.discard(act.number)
+        self._told(after, mark)
         return after
 
     def flush(self) -> None:
@@ -207,6 +221,7 @@ class Incidents:
             entry = _entry(following.incident, mark)
             self._entries.append(entry)
             log.warning("incident", guest=entry.guest, **entry.document)
+            self._told(following.incident, mark)
 
     def _set(self, incident: Incident) -> None:
         if self._standing.get(incident.number) is incident:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from math import isnan, nan
 
@@ -94,6 +95,11 @@ class Roster:
         for id_ in retired:
             self._retire(id_, at, clock)
         return retired
+
+    @property
+    def unread(self) -> AbstractSet[GuestId]:
+        """Guests of which the disk says more than is known: nothing of them is stored."""
+        return self._unread
 
     def adopt(self, policy: Policy, registry: Registry, *, at: float) -> None:
         """Judge by another policy from now on."""

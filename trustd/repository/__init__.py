@@ -19,6 +19,7 @@ from trustd.repository.past import OBJECT, RUN, SEEN, Past
 from trustd.repository.points import Points, Values
 from trustd.repository.reports import Message, Report, ReportState, ReportStore
 from trustd.repository.rulings import RulingLog, RulingRecord
+from trustd.repository.testimony import Said, SaidStore, Wanted
 from trustd.repository.timeline import Asked, Held, Timelines, TrustLine
 from trustd.repository.versions import PolicyVersion, PolicyVersions
 from trustd.repository.walls import WallHistory
@@ -67,11 +68,14 @@ __all__ = [
     "ReportStore",
     "RulingLog",
     "RulingRecord",
+    "Said",
+    "SaidStore",
     "Signer",
     "Timelines",
     "TrustLine",
     "Values",
     "WallHistory",
+    "Wanted",
     "chunks_of",
     "genuine",
 ]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
+from trustd.errors import StoreError
 from trustd.repository.database import Database
 from trustd.repository.journal import COLUMNS, start_of
+from trustd.repository.present import Present, replayed
 from trustd.repository.trail import Anchor, Record, Start, Verdict, verified
 
 
@@ -43,6 +47,7 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._halted = threading.Event()
 
     def page(self, wanted: Filter, *, after: int = 0, most: int = 100) -> Sequence[Record]:
         """Records after a place, oldest first."""
@@ -79,14 +84,36 @@ class Audit:
         """
         with self._database.reading() as connection:
             connection.execute("BEGIN")  # one state from the first to the last record
-            return verify_all(connection, anchors)
+            return verify_all(connection, anchors, self._halted)
+
+    def replayed(self, until: float = inf) -> Present:
+        """The state that the trail adds up to; its records are read one by one.
+
+        Args:
+            until: epoch seconds; later records are left out.
+        """
+        with self._database.reading() as connection:
+            connection.execute("BEGIN")  # one state from the first to the last record
+            return replayed(_all(connection, 0, self._halted), until=until)
+
+    def halt(self) -> None:
+        """Have checks that are under way, and later ones, given up; from any thread."""
+        self._halted.set()
 
 
-def verify_all(connection: sqlite3.Connection, anchors: Sequence[Anchor] = ()) -> Verdict:
-    """Check the whole trail that a connection reads."""
+def verify_all(
+    connection: sqlite3.Connection,
+    anchors: Sequence[Anchor] = (),
+    halted: threading.Event | None = None,
+) -> Verdict:
+    """Check the whole trail that a connection reads.
+
+    Raises:
+        StoreError: it was given up.
+    """
     start = start_of(connection)
     kept = [each for each in anchors if each.trail != start.trail or each.id >= start.first]
-    return verified(_all(connection, start.first), start, kept)
+    return verified(_all(connection, start.first, halted), start, kept)
 
 
 def _chosen(
@@ -108,10 +135,14 @@ def _chosen(
     return [Record(*row) for row in rows]
 
 
-def _all(connection: sqlite3.Connection, first: int) -> Iterator[Record]:
+def _all(
+    connection: sqlite3.Connection, first: int, halted: threading.Event | None
+) -> Iterator[Record]:
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM transition WHERE id >= ? ORDER BY id",  # noqa: S608 - a constant
         (first,),
     )
     for row in rows:
+        if halted is not None and halted.is_set():
+            raise StoreError("the check of the audit trail was given up: trustd ends")
         yield Record(*row)

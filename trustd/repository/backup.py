@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,12 @@ from urllib.parse import quote
 from trustd.errors import StoreError
 from trustd.model import GuestId
 from trustd.repository.audit import verify_all
-from trustd.repository.database import prepare
+from trustd.repository.database import half_restored, prepare
 from trustd.repository.journal import Entry, journalled
 from trustd.repository.lock import Lock
 from trustd.repository.migrations import MIGRATIONS
+from trustd.repository.present import RESTORED
 
-RESTORED = "restored"
-"""The kind of the record that tells of it."""
 _PIECE = 1 << 20
 
 
@@ -133,7 +132,9 @@ def restore(copy: Path, path: Path, *, user: int) -> Restored:
 
 
 def _restored(copy: Path, path: Path, user: int) -> Restored:
-    new = path.with_name(f".{path.name}.new")
+    new, cut_off = half_restored(path), _cut_off(path)
+    if cut_off is not None:
+        _put_back(cut_off, path)
     with _scratch(new):
         _copied(copy, new)
         found = inspect(new)
@@ -143,7 +144,12 @@ def _restored(copy: Path, path: Path, user: int) -> Restored:
         os.chown(new, owner.st_uid, owner.st_gid, follow_symlinks=False)
         _synced(new)
         aside = _aside(path) if path.exists() else None
-        new.replace(path)
+        try:
+            new.replace(path)
+        except OSError:
+            if aside is not None:
+                _put_back(aside, path)
+            raise
         _synced(path.parent)
     return Restored(found, aside, intents)
 
@@ -157,8 +163,9 @@ def _take_over(old: Path, new: Path, found: Copy, user: int) -> int:
         if rows is not None:
             connection.execute("DELETE FROM intent")
             connection.executemany("INSERT INTO intent VALUES (?, ?, ?, ?, ?)", rows)
-        document = {"records": found.records, "head": found.head, "uid": user}
+        document: dict[str, object] = {"records": found.records, "head": found.head, "uid": user}
         document["intents"] = None if rows is None else len(rows)
+        document["narrowed"] = None if rows is None else [row[:3] for row in rows]
         journalled(connection, (Entry(time.time(), GuestId(""), "", RESTORED, document),))
     return len(rows or ())
 
@@ -182,11 +189,30 @@ def _aside(path: Path) -> Path:
     while path.with_name(name).exists():
         number += 1
         name = f"{path.name}.before-{stamp}-{number}"
-    for ending in ("-wal", "-shm", ""):
+    # the file first: without its log it would be an older state
+    _move(path, path.with_name(name), ("", "-wal", "-shm"))
+    return path.with_name(name)
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    """Give a repository its name back; the file last, for the same reason."""
+    _move(aside, path, ("-wal", "-shm", ""))
+
+
+def _move(path: Path, to: Path, endings: Sequence[str]) -> None:
+    for ending in endings:
         part = path.with_name(f"{path.name}{ending}")
         if part.exists():
-            part.rename(path.with_name(f"{name}{ending}"))
-    return path.with_name(name)
+            part.rename(to.with_name(f"{to.name}{ending}"))
+
+
+def _cut_off(path: Path) -> Path | None:
+    """What an earlier restore had given another name when it was cut off; None for none."""
+    if path.exists() or not half_restored(path).exists():
+        return None
+    kept = path.parent.glob(f"{path.name}.before-*")
+    every = [each for each in kept if not each.name.endswith(("-wal", "-shm"))]
+    return max(every, key=lambda each: each.stat().st_ctime_ns, default=None)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

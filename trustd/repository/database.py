@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from trustd.errors import StoreError
+from trustd.errors import StoreError, Unsettled
 from trustd.repository.lock import Lock
 from trustd.repository.migrations import MIGRATIONS
 
@@ -46,6 +46,7 @@ class Database:
         self._inbox: queue.SimpleQueue[_Given | None] = queue.SimpleQueue()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_remains(path)
             path.touch(mode=0o600)
             self._lock = Lock(path.with_name(f"{path.name}.lock"))
             try:
@@ -77,16 +78,32 @@ class Database:
         self._inbox.put((work, future, synced))  # type: ignore[arg-type]  # a future of T
         return future
 
-    def write(self, work: Work[T], *, deadline: float = BUSY_SECONDS) -> T:
+    def write(self, work: Work[T], *, deadline: float = BUSY_SECONDS, patience: float = 0.0) -> T:
         """Do ``work`` and wait until it is on the disk.
 
+        Args:
+            deadline: seconds; what has not begun by then is not done at all.
+            patience: seconds more, for the end of what has begun.
+
         Raises:
-            StoreError: it failed, and left nothing behind, or is not done in time.
+            Unsettled: it has begun and is not done in time, and may come about.
+            StoreError: it failed, or did not begin in time; it left nothing behind.
         """
+        done = self.submit(work)
         try:
-            return self.submit(work).result(deadline)
+            return done.result(deadline)
         except TimeoutError as error:
-            raise StoreError(f"{self.path}: a write took more than {deadline} s") from error
+            if done.cancel():
+                raise StoreError(
+                    f"{self.path}: the disk does not answer within {deadline:g} s"
+                ) from error
+        try:
+            return done.result(patience)
+        except TimeoutError as error:
+            raise Unsettled(
+                f"{self.path}: it is not known whether it is stored: the disk takes more than"
+                f" {deadline + patience:g} s and may have it nevertheless; look again later"
+            ) from error
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -131,6 +148,33 @@ class Database:
             else:
                 self._error = ""
                 future.set_result(result)
+
+
+def half_restored(path: Path) -> Path:
+    """Where a restore that is under way has its copy, until it takes the repository's place."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _refuse_remains(path: Path) -> None:
+    """Begin no new repository beside what is left of one.
+
+    Raises:
+        StoreError: the file is missing, and was not moved away as a whole.
+    """
+    if path.exists():
+        return
+    if half_restored(path).exists():
+        raise StoreError(
+            f"{path}: it is missing, and a restore was cut off: {half_restored(path)} lies there."
+            " Run trustctl restore again; or give the one before its name back"
+            f" ({path.name}.before-TIME, with its -wal where it has one), and remove that copy"
+        )
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreError(
+            f"{path}: it is missing, and its log {log.name} is there: put the file back, restore a"
+            " backup, or move the log away as well to begin without history"
+        )
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -34,7 +34,8 @@ class IncidentStore:
         """Keep what somebody did.
 
         Raises:
-            StoreError: it is not known to be on the disk.
+            Unsettled: it may be on the disk, or not.
+            StoreError: it is not.
         """
         self._database.write(_saving((incident,), (entry,)), deadline=WITHIN)
 
@@ -115,13 +116,23 @@ def _saving(
 ) -> Callable[[sqlite3.Connection], None]:
     # made at once: the writer may be behind
     rows = [
-        (each.number, each.guest, each.open, orjson.dumps(each, default=list).decode())
+        (
+            each.number,
+            each.guest,
+            each.open,
+            orjson.dumps(each, default=list).decode(),
+            each.resolved,
+        )
         for each in incidents
     ]
     told = tuple(entries)
 
     def work(connection: sqlite3.Connection) -> None:
-        connection.executemany("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", rows)
+        connection.executemany(
+            "INSERT OR REPLACE INTO incident (number, guest, open, document, resolved)"
+            " VALUES (?, ?, ?, ?, ?)",
+            rows,
+        )
         journalled(connection, told)
 
     return work

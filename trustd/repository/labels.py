@@ -24,6 +24,7 @@ class LabelStore:
         """Set and remove labels of one entity, and journal it, all or nothing.
 
         Raises:
+            Unsettled: it may have been changed, or not.
             StoreError: nothing was changed.
         """
 

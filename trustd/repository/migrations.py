@@ -181,5 +181,36 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (receiver, key)
     ) STRICT, WITHOUT ROWID;
     """,
+    # 4: what has an end of its own, and what others said
+    """
+    ALTER TABLE incident ADD COLUMN resolved REAL;
+    UPDATE incident SET resolved = json_extract(document, '$.resolved')
+        WHERE NOT open AND json_valid(document);
+    CREATE INDEX incident_resolved ON incident (resolved) WHERE resolved IS NOT NULL;
+    ALTER TABLE reported ADD COLUMN at REAL NOT NULL DEFAULT 0;
+    UPDATE reported SET at = CAST(strftime('%s', 'now') AS REAL);
+    CREATE TABLE testimony (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        sender TEXT NOT NULL,
+        guest TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        name TEXT NOT NULL,
+        family TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        confidence REAL NOT NULL,
+        state TEXT NOT NULL,
+        first REAL NOT NULL,
+        last REAL NOT NULL,
+        until REAL NOT NULL,
+        times INTEGER NOT NULL,
+        summary TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        UNIQUE (guest, kind, key)
+    ) STRICT;
+    CREATE INDEX testimony_of_sender ON testimony (sender, last);
+    CREATE INDEX testimony_of_age ON testimony (last);
+    CREATE INDEX decision_of_caller ON decision (caller, id);
+    """,
 )
 """Step n brings a database of version n - 1 to version n."""

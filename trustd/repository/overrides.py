@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from math import inf, isinf
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -42,7 +43,8 @@ class OrderStore:
         """Keep an order instead of the one of its kind on the same guest.
 
         Raises:
-            StoreError: it is not known to be on the disk.
+            Unsettled: it may be on the disk, or not.
+            StoreError: it is not on the disk.
         """
         kind, guest = place_of(order)
         document = orjson.dumps(_document(order)).decode()
@@ -82,36 +84,36 @@ class OrderStore:
             StoreError: they cannot be read.
         """
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT kind, guest, document FROM operator_order").fetchall()
-        overrides: dict[GuestId, Override] = {}
-        protections: dict[GuestId, Protection] = {}
-        pause = None
-        for kind, guest, text in rows:
-            try:
-                order = _order(kind, GuestId(guest), orjson.loads(text))
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(
-                    f"{self._database.path}: an order in it is not what trustd wrote: {error!r}"
-                ) from error
-            if isinstance(order, Override):
-                overrides[order.guest] = order
-            elif isinstance(order, Protection):
-                protections[order.guest] = order
-            else:
-                pause = order
-        return Orders(overrides, protections, pause)
+            return orders_in(connection, self._database.path)
 
     def _wait(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        done = self._database.submit(work)
+        self._database.write(work, deadline=WITHIN)
+
+
+def orders_in(connection: sqlite3.Connection, path: Path) -> Orders:
+    """Every order in a repository.
+
+    Raises:
+        StoreError: one of them is not what trustd wrote.
+    """
+    rows = connection.execute("SELECT kind, guest, document FROM operator_order").fetchall()
+    overrides: dict[GuestId, Override] = {}
+    protections: dict[GuestId, Protection] = {}
+    pause = None
+    for kind, guest, text in rows:
         try:
-            done.result(WITHIN)
-        except TimeoutError as error:
-            if done.cancel():
-                raise StoreError(f"{self._database.path}: the disk does not answer") from error
+            order = _order(kind, GuestId(guest), orjson.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
             raise StoreError(
-                f"{self._database.path}: the disk takes too long, and may have it nevertheless:"
-                " look after the next restart, or say it again"
+                f"{path}: an order in it is not what trustd wrote: {error!r}"
             ) from error
+        if isinstance(order, Override):
+            overrides[order.guest] = order
+        elif isinstance(order, Protection):
+            protections[order.guest] = order
+        else:
+            pause = order
+    return Orders(overrides, protections, pause)
 
 
 def place_of(order: Order) -> Place:

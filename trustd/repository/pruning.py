@@ -7,7 +7,7 @@ nobody waits for the writer long. They return how many rows they dropped.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import takewhile
 
 import orjson
@@ -15,12 +15,31 @@ import orjson
 from trustd.model import GuestId
 from trustd.repository.journal import Entry, journalled, start_of
 from trustd.repository.past import BAND, OBJECT, RUN, SEEN
+from trustd.repository.present import (
+    ACTION,
+    APPLIED,
+    CARRIED,
+    INCIDENT,
+    LABEL,
+    ORDERS,
+    OVER,
+    POLICY,
+    PRUNED,
+    about,
+    carried,
+    stands,
+)
 from trustd.repository.trail import Record
 
-PRUNED = "pruned"
-"""The kind of the record that tells of records that are gone."""
-_STANDING = (SEEN, BAND, OBJECT, RUN)
-"""Of these kinds the last record says how it is until the next one."""
+_STANDING = (SEEN, BAND, OBJECT, RUN, LABEL, POLICY, *ORDERS, INCIDENT)
+"""Of these kinds the last record about something says how it is until the next one."""
+_LATER = (
+    "SELECT EXISTS (SELECT 1 FROM transition WHERE guest = ? AND kind = ? AND id > ? AND at < ?"
+    " AND json_valid(document)"
+    " AND json_extract(document, '$.lever') = ? AND json_extract(document, '$.device') = ?"
+    " AND json_extract(document, '$.status') IN (?, ?, ?)"
+    " AND json_extract(document, '$.carried') {})"
+)
 _COLUMNS = "id, at, guest, name, kind, document, hash"
 
 
@@ -43,7 +62,7 @@ def prune_trail(connection: sqlite3.Connection, before: float, now: float, most:
     if not old:
         return 0
     last = old[-1]
-    carried = _standing(connection, old, before)
+    again = _standing(connection, old, before)
     connection.execute("DELETE FROM transition WHERE id <= ?", (last.id,))
     start = start_of(connection)
     if last.id >= start.first:  # else it is from before records were linked
@@ -54,11 +73,11 @@ def prune_trail(connection: sqlite3.Connection, before: float, now: float, most:
         "since": old[0].at,
         "until": last.at,
         "hash": last.hash.hex(),
-        "carried": len(carried),
+        "carried": len(again),
         "by": "trustd",
     }
     # in this order: what is carried is older than this record, and is not dropped before it
-    journalled(connection, (Entry(now, GuestId(""), "", PRUNED, document), *carried))
+    journalled(connection, (Entry(now, GuestId(""), "", PRUNED, document), *again))
     return len(old)
 
 
@@ -121,24 +140,61 @@ def used(connection: sqlite3.Connection) -> int:
 
 
 def _standing(connection: sqlite3.Connection, old: Sequence[Record], before: float) -> list[Entry]:
-    """The last record of each kind about each thing, where no later one was old too."""
-    last = {_about(each): each for each in old if each.kind in _STANDING}
+    """The last record about each thing, where no later one was old too."""
     later = connection.execute(
-        f"SELECT {_COLUMNS} FROM transition WHERE id > ? AND at < ? AND kind IN (?, ?, ?, ?)",  # noqa: S608 - a constant
+        f"SELECT {_COLUMNS} FROM transition WHERE id > ? AND at < ?"  # noqa: S608 - constants
+        f" AND kind IN ({', '.join('?' * len(_STANDING))})",
         (old[-1].id, before, *_STANDING),
     )
-    for row in later:
-        last.pop(_about(Record(*row)), None)
-    return [
-        Entry(each.at, GuestId(each.guest), each.name, each.kind, document)
-        for each in last.values()
-        if (document := orjson.loads(each.document)).get("state") != "gone"
+    said: dict[tuple[str, ...], bool] = {}
+    for record in map(Record._make, later):
+        # what was carried on is older than whatever else there is about the same
+        said[about(record)] = said.get(about(record), False) or not carried(record)
+    kept = [
+        each
+        for key, each in _last(old, _STANDING).items()
+        if _carries(each, later=said.get(key)) or (key not in said and stands(each))
     ]
+    return [_again(each) for each in (*kept, *_narrowed(connection, old, before))]
 
 
-def _about(record: Record) -> tuple[str, str, str]:
-    """What a record tells of: a later one with the same says how it is now."""
-    if record.kind == OBJECT:
-        document = orjson.loads(record.document)
-        return OBJECT, str(document["type"]), str(document["id"])
-    return record.kind, record.guest, ""
+def _narrowed(connection: sqlite3.Connection, old: Sequence[Record], before: float) -> list[Record]:
+    """The last action on each device, likewise; there are too many to read all later ones."""
+    kept = []
+    for (kind, guest, lever, device), each in _last(old, (ACTION,)).items():
+        if kind != ACTION:
+            continue
+        asked = (guest, ACTION, old[-1].id, before, lever, device, APPLIED, *OVER)
+        later: bool | None = None
+        if connection.execute(_LATER.format("IS NULL"), asked).fetchone()[0]:
+            later = True
+        elif connection.execute(_LATER.format("IS NOT NULL"), asked).fetchone()[0]:
+            later = False
+        if _carries(each, later=later) or (later is None and stands(each)):
+            kept.append(each)
+    return kept
+
+
+def _carries(record: Record, *, later: bool | None) -> bool:
+    """Whether a record must be carried on because what was carried before it would stand again.
+
+    Args:
+        later: whether one of the later records about the same is news; None where there is none.
+    """
+    return later is False and not carried(record)
+
+
+def _last(old: Sequence[Record], kinds: Collection[str]) -> dict[tuple[str, ...], Record]:
+    """The last record about each thing."""
+    last: dict[tuple[str, ...], Record] = {}
+    for each in old:
+        if each.kind in kinds and (
+            (key := about(each)) not in last or carried(last[key]) or not carried(each)
+        ):
+            last[key] = each
+    return last
+
+
+def _again(record: Record) -> Entry:
+    document = {**orjson.loads(record.document), CARRIED: True}
+    return Entry(record.at, GuestId(record.guest), record.name, record.kind, document)

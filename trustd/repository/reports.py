@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -19,6 +18,7 @@ from trustd.errors import StoreError
 from trustd.model import Finding, GuestId, Severity
 from trustd.repository.database import BUSY_SECONDS, Database
 from trustd.repository.journal import Entry, journalled
+from trustd.repository.testimony import hear
 
 WITHIN = 2.0
 """Seconds for which a sender waits for the disk."""
@@ -60,12 +60,19 @@ class Message:
     Args:
         event: tells the sender's messages apart; empty where it does not say.
         entry: for the journal; None for what the journal has already.
+        name: of the guest.
     """
 
     sender: str
     event: str
     report: Report
     entry: Entry | None
+    name: str = ""
+
+    @property
+    def at(self) -> float:
+        """Epoch seconds at which it came."""
+        return self.report.finding.at
 
 
 class ReportStore:
@@ -80,15 +87,28 @@ class ReportStore:
         Raises:
             StoreError: they are not known to be on the disk.
         """
-        done = self._database.submit(lambda connection: _kept(connection, messages))
-        try:
-            return done.result(WITHIN)
-        except TimeoutError as error:
-            if not done.cancel():
-                # it has begun, and may come about: only its end says what counts
-                with suppress(TimeoutError):
-                    return done.result(BUSY_SECONDS)
-            raise StoreError(f"{self._database.path}: the disk takes too long") from error
+        # once it has begun it may come about: only its end says what counts
+        return self._database.write(
+            lambda connection: _kept(connection, messages),
+            deadline=WITHIN,
+            patience=BUSY_SECONDS,
+        )
+
+    def came(self, messages: Sequence[Message]) -> Sequence[bool]:
+        """Of each, whether one of its identity came before.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self._database.reading() as connection:
+            return [
+                connection.execute(
+                    "SELECT EXISTS (SELECT 1 FROM reported WHERE sender = ? AND event = ?)",
+                    (each.sender, each.event),
+                ).fetchone()
+                == (1,)
+                for each in messages
+            ]
 
     def waiting(self) -> Sequence[Report]:
         """Reports that no guest is known to have taken in, in their order.
@@ -117,8 +137,8 @@ def _kept(connection: sqlite3.Connection, messages: Sequence[Message]) -> list[R
         if (
             each.event
             and not connection.execute(
-                "INSERT OR IGNORE INTO reported (sender, event) VALUES (?, ?)",
-                (each.sender, each.event),
+                "INSERT OR IGNORE INTO reported (sender, event, at) VALUES (?, ?, ?)",
+                (each.sender, each.event, each.at),
             ).rowcount
         ):
             kept.append(None)
@@ -127,6 +147,7 @@ def _kept(connection: sqlite3.Connection, messages: Sequence[Message]) -> list[R
         place = connection.execute(
             "INSERT INTO report (document) VALUES (?)", (document,)
         ).lastrowid
+        hear(connection, each.report.state, each.report.finding, each.name)
         kept.append(replace(each.report, place=place or 0))
     connection.execute(
         "DELETE FROM reported WHERE place <= (SELECT max(place) FROM reported) - ?",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,12 @@ from math import inf
 import structlog
 
 from trustd.repository.database import Database
+from trustd.repository.lapsing import (
+    prune_incidents,
+    prune_messages,
+    prune_notices,
+    prune_testimony,
+)
 from trustd.repository.pruning import (
     prune_decisions,
     prune_guests,
@@ -26,6 +33,8 @@ log = structlog.get_logger()
 
 ROLLS = 200
 """Groups that one run rolls up at most."""
+_STEP = 20
+"""Of them, between two looks whether the run is to end."""
 RUN_SECONDS = 20.0
 """For which one run prunes at most; the next one goes on."""
 BATCH_SECONDS = 0.05
@@ -47,12 +56,20 @@ class Bounds:
         audit: the audit trail, and decisions.
         guests: what is known of guests that are gone.
         most: bytes of everything.
+        incidents: those that were resolved.
+        notices: those that ended and whose end somebody could not be told.
+        evidence: what other services said, and the identities of their messages.
+        receivers: everybody who is told notices.
     """
 
     tiers: tuple[float, float, float]
     audit: float
     guests: float
     most: float
+    incidents: float = 365 * 86400.0
+    notices: float = 30 * 86400.0
+    evidence: float = 90 * 86400.0
+    receivers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +105,12 @@ class Retention:
         self._clock = clock
         self._reference = Reference(database, clock, steady)
         self._end = 0.0
+        self._halted = threading.Event()
         self._told = False
+
+    def halt(self) -> None:
+        """Have a run that is under way, and every later one, end as soon as may be."""
+        self._halted.set()
 
     def run(self) -> Run:
         """Roll up and drop what is due.
@@ -99,9 +121,7 @@ class Retention:
         self._end = time.monotonic() + RUN_SECONDS
         reference = self._reference.advance()
         bounds = self._bounds
-        rolled = self._timelines.roll(
-            ROLLS, before=[reference - kept for kept in bounds.tiers[:-1]]
-        )
+        rolled = self._roll([reference - kept for kept in bounds.tiers[:-1]])
         dropped: dict[str, int] = {}
         for tier, (kind, kept) in enumerate(zip(KINDS, bounds.tiers, strict=True)):
             # what is not rolled up yet is by the next run
@@ -112,15 +132,41 @@ class Retention:
         dropped["decisions"] = self._all(lambda each, most: prune_decisions(each, old, most))
         gone = reference - bounds.guests
         dropped["guests"] = self._all(lambda each, most: prune_guests(each, gone, most))
+        dropped |= self._lapse(reference)
         shortened = self._shorten()
         self._tell(shortened=shortened)
         return Run(rolled, dropped, shortened, self._reference.behind)
+
+    def _roll(self, before: list[float]) -> int:
+        """Roll up some groups; how many."""
+        total = 0
+        while total < ROLLS and self._goes_on():
+            rolled = self._timelines.roll(min(_STEP, ROLLS - total), before=before)
+            total += rolled
+            if rolled < _STEP:
+                break
+        return total
+
+    def _lapse(self, reference: float) -> dict[str, int]:
+        """Drop what is over; how many rows, by kind."""
+        bounds = self._bounds
+        tell = partial(prune_notices, receivers=bounds.receivers)
+        due: tuple[tuple[str, Callable[[sqlite3.Connection, float, int], int], float], ...] = (
+            ("incidents", prune_incidents, bounds.incidents),
+            ("notices", tell, bounds.notices),
+            ("evidence", prune_testimony, bounds.evidence),
+            ("messages", prune_messages, bounds.evidence),
+        )
+        return {kind: self._all(_before(prune, reference - kept)) for kind, prune, kept in due}
+
+    def _goes_on(self) -> bool:
+        return time.monotonic() < self._end and not self._halted.is_set()
 
     def _shorten(self) -> bool:
         """Drop the oldest detail until everything is within its bound."""
         shortened = False
         for tier in range(len(KINDS)):
-            while self._used() > self._bounds.most and time.monotonic() < self._end:
+            while self._used() > self._bounds.most and self._goes_on():
                 drop = partial(_chunks, tier, inf, rolled=False)
                 if not self._database.submit(partial(_call, drop, _BATCH), synced=False).result():
                     break
@@ -134,7 +180,7 @@ class Retention:
     def _all(self, prune: Prune) -> int:
         """Call it until nothing is left, or the run took its time."""
         total, most = 0, _BATCH
-        while time.monotonic() < self._end:
+        while self._goes_on():
             dropped, seconds = self._database.submit(
                 partial(_timed, prune, most), synced=False
             ).result()
@@ -163,6 +209,10 @@ def _chunks(
     tier: int, before: float, connection: sqlite3.Connection, most: int, *, rolled: bool
 ) -> int:
     return prune_history(connection, tier, before, most, rolled=rolled)
+
+
+def _before(prune: Callable[[sqlite3.Connection, float, int], int], before: float) -> Prune:
+    return lambda connection, most: prune(connection, before, most)
 
 
 def _call(prune: Prune, most: int, connection: sqlite3.Connection) -> int:

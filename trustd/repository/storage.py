@@ -78,6 +78,23 @@ def measured(database: Database, bounds: Bounds, *, interval: float, guests: int
         others = [
             _records(connection, "audit", "transition", "length(document) + 260", bounds.audit),
             _records(connection, "decisions", "decision", "400", bounds.audit),
+            _records(
+                connection,
+                "incidents",
+                "incident",
+                "length(document) + 80",
+                bounds.incidents,
+                at="iif(json_valid(document), json_extract(document, '$.opened'), 0)",
+                place="number",
+            ),
+            _records(
+                connection,
+                "evidence",
+                "testimony",
+                "length(summary) + length(facts) + 360",
+                bounds.evidence,
+                at="first",
+            ),
             *_states(connection),
         ]
         room = held - sum(each.bytes for each in others)
@@ -122,13 +139,22 @@ def _history(
     return kinds
 
 
-def _records(connection: sqlite3.Connection, name: str, table: str, size: str, kept: float) -> Kind:
+def _records(
+    connection: sqlite3.Connection,
+    name: str,
+    table: str,
+    size: str,
+    kept: float,
+    *,
+    at: str = "at",
+    place: str = "id",
+) -> Kind:
     first, last, rows = connection.execute(
-        f"SELECT (SELECT at FROM {table} ORDER BY id LIMIT 1),"  # noqa: S608 - constants
-        f" (SELECT at FROM {table} ORDER BY id DESC LIMIT 1), count(*) FROM {table}"
+        f"SELECT (SELECT {at} FROM {table} ORDER BY {place} LIMIT 1),"  # noqa: S608 - constants
+        f" (SELECT {at} FROM {table} ORDER BY {place} DESC LIMIT 1), count(*) FROM {table}"
     ).fetchone()
     (each,) = connection.execute(
-        f"SELECT avg({size}) FROM (SELECT * FROM {table} ORDER BY id DESC LIMIT ?)",  # noqa: S608 - constants
+        f"SELECT avg({size}) FROM (SELECT * FROM {table} ORDER BY {place} DESC LIMIT ?)",  # noqa: S608 - constants
         (_SAMPLE,),
     ).fetchone()
     if not rows:
@@ -150,9 +176,14 @@ def _states(connection: sqlite3.Connection) -> list[Kind]:
     (histories,) = connection.execute(
         "SELECT coalesce(sum(length(document)), 0) FROM history"
     ).fetchone()
+    notices, told, size = connection.execute(
+        "SELECT (SELECT count(*) FROM notice), (SELECT count(*) FROM notice_told),"
+        " (SELECT coalesce(sum(length(document) + 40), 0) FROM notice)"
+    ).fetchone()
     return [
         Kind("engine", 1 if engine else 0, engine),
         Kind("guests", rows, guests + histories, oldest),
+        Kind("notices", notices, size + 160 * told),
     ]
 
 
