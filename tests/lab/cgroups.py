@@ -19,26 +19,36 @@ from subprocess import run
 from tests.lab.errors import LabError
 
 UNIFIED = "unified"
+SYSTEMD = "name=systemd"
+"""The hierarchy of v1 in which systemd keeps its units, and that limits nothing."""
 WANTED = frozenset({"cpu", "cpuacct", "cpuset", "blkio", "memory", "devices", "freezer"})
 GROUP = re.compile(r"trustd-lab-(?P<pid>\d+)-(?P<started>\d+)")
 
 
-def hierarchies(membership: str) -> tuple[str, ...]:
+def hierarchies(membership: str, *, systemd: bool = False) -> tuple[str, ...]:
     """Say which hierarchies a hypervisor needs, from the text of ``/proc/self/cgroup``.
+
+    With ``systemd``, also those that systemd keeps its units in as the first process: were they not
+    the hypervisor's own, its units would stay behind in the machine's.
 
     >>> hierarchies("0::/user.slice")
     ('unified',)
     >>> hierarchies("9:name=systemd:/a\\n4:memory:/a\\n2:cpu,cpuacct:/\\n1:net_cls:/\\n0::/a")
     ('memory', 'cpu,cpuacct')
+    >>> hierarchies("0::/user.slice", systemd=True)
+    ('unified',)
+    >>> hierarchies("2:cpu,cpuacct:/\\n0::/a", systemd=True)
+    ('name=systemd', 'unified', 'cpu,cpuacct')
     """
     found = [line.split(":")[1] for line in membership.splitlines()]
     wanted = tuple(names for names in found if WANTED.intersection(names.split(",")))
     if any("cpu" in names.split(",") for names in wanted):
-        return wanted
+        own = (SYSTEMD, UNIFIED) if "" in found else (SYSTEMD,)
+        return (*own, *wanted) if systemd else wanted
     return (UNIFIED,)
 
 
-def mount(root: Path) -> list[Path]:
+def mount(root: Path, *, systemd: bool = False) -> list[Path]:
     """Mount every needed hierarchy under ``root``; return their uppermost groups.
 
     The hypervisors' groups are made right there, whatever group the tests run in: in a unified
@@ -46,10 +56,12 @@ def mount(root: Path) -> list[Path]:
     keeper, perhaps of another group, finds what a dead one left.
     """
     tops = []
-    for hierarchy in hierarchies(Path("/proc/self/cgroup").read_text("utf-8")):
+    membership = Path("/proc/self/cgroup").read_text("utf-8")
+    for hierarchy in hierarchies(membership, systemd=systemd):
         top = root / hierarchy
         top.mkdir(parents=True)
-        kind = ["cgroup2"] if hierarchy == UNIFIED else ["cgroup", "-o", hierarchy]
+        options = f"none,{SYSTEMD}" if hierarchy == SYSTEMD else hierarchy
+        kind = ["cgroup2"] if hierarchy == UNIFIED else ["cgroup", "-o", options]
         run(["mount", "-t", *kind, "lab", str(top)], check=True)
         tops.append(top)
     return tops

@@ -6,6 +6,7 @@
 #
 # SHARED is a file that lists the paths which stay visible inside, one a line. On standard
 # output: "pid N" (our process id as the outside sees it), then "ready".
+# With LAB_INIT=systemd in the environment this process goes on as systemd (systemd.sh).
 set -eu
 
 stage=$1 uuid=$2 name=$3 shared=$4
@@ -20,6 +21,14 @@ join() {
     exec unshare --cgroup -- sh "$inside/inside.sh" boot "$uuid" "$name" "$shared"
 }
 
+# What a package installs over the machine's /usr is gone with these namespaces; what dpkg knows
+# is known inside as well.
+packages() {
+    cp -a /var/lib/dpkg /sys/dpkg
+    mkdir /sys/usr /sys/usr/upper /sys/usr/work
+    mount -t overlay -o lowerdir=/usr,upperdir=/sys/usr/upper,workdir=/sys/usr/work lab /usr
+}
+
 # keeper.py left a tmpfs on /sys, with one directory for each cgroup hierarchy. It also carries
 # the shared paths over the moment in which /tmp and its like are replaced.
 mounts() {
@@ -31,10 +40,12 @@ mounts() {
         count=$((count + 1))
     done <"$shared"
 
+    [ -z "${LAB_INIT:-}" ] || packages
     cp -a /etc /sys/etc
     for path in /run /tmp /var/tmp /var/lib /var/log /var/cache; do
         mount -t tmpfs -o mode=0755 lab "$path"
     done
+    [ ! -d /sys/dpkg ] || cp -a /sys/dpkg /var/lib/dpkg
     chmod 1777 /tmp /var/tmp
     mount -t tmpfs -o mode=0755 lab /etc
     cp -a /sys/etc/. /etc
@@ -66,8 +77,14 @@ mounts() {
     mount -t proc proc /proc
     mount -t tmpfs -o mode=0755 lab /sys/fs/cgroup
     for hierarchy in $hierarchies; do
-        if [ "$hierarchy" = unified ]; then
+        if [ "$hierarchies" = unified ]; then
             mount -t cgroup2 cgroup2 /sys/fs/cgroup
+        elif [ "$hierarchy" = unified ]; then # systemd's beside those of v1
+            mkdir /sys/fs/cgroup/unified
+            mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+        elif [ "$hierarchy" = name=systemd ]; then
+            mkdir /sys/fs/cgroup/systemd
+            mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
         else
             mkdir "/sys/fs/cgroup/$hierarchy"
             mount -t cgroup -o "$hierarchy" cgroup "/sys/fs/cgroup/$hierarchy"
@@ -122,13 +139,17 @@ SCRIPT
 boot() {
     trap 'cat /var/log/libvirt/libvirtd.log >&2' EXIT # what is wrong, if it comes to that
     mounts
-    leaf
+    [ -n "${LAB_INIT:-}" ] || leaf
     configure
     enter
     ip link set lo up
     # Traffic to 192.0.2.0/24 (a network for documentation) ends here without an answer, so a
     # guest's flood costs nobody else anything.
     ip route add blackhole 192.0.2.0/24
+    if [ "${LAB_INIT:-}" = systemd ]; then
+        trap - EXIT
+        . "$inside/systemd.sh"
+    fi
     virtlogd -d
     virtlockd -d
     libvirtd -d

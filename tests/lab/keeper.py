@@ -33,7 +33,7 @@ def keep(owner: int, uuid: str, name: str, shared: list[str]) -> None:
     while os.path.ismount("/sys"):  # with the machine's view of cgroups, which would be in the way
         subprocess.run(["umount", "--recursive", "--lazy", "/sys"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "lab", "/sys"], check=True)
-    tops = cgroups.mount(Path("/sys/cgroup"))
+    tops = cgroups.mount(Path("/sys/cgroup"), systemd="LAB_INIT" in os.environ)
     cgroups.sweep(tops)
     groups = [top / cgroups.name_of(os.getpid()) for top in tops]
     try:

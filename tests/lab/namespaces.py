@@ -33,6 +33,9 @@ class Namespaces:
     this project and the running Python: they are the same inside and outside.
     """
 
+    environment = CLEAN
+    """Of the first process inside."""
+
     def __init__(self, name: str, *, shared: Sequence[Path] = ()) -> None:
         self.name = name
         self.uuid = str(uuid.uuid4())
@@ -52,7 +55,7 @@ class Namespaces:
                 *(str(os.getpid()), self.uuid, self.name, *self._covered),
             ],
             cwd=PROJECT,
-            env=CLEAN,
+            env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

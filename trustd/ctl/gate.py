@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 
 import click
 from rich.console import RenderableType
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import pairs, table
 from trustd.ctl.text import NOTHING
 
+_SERVING, _PAUSE = 10.0, 0.1
+"""Seconds for which a server that was just started is waited for, and between two looks."""
 _UNIT = {"add": ["enable", "--now"], "remove": ["disable", "--now"]}
 
 
@@ -38,7 +42,7 @@ def show(session: Session) -> None:
 
 
 @command.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @click.argument("target", metavar="TARGET")
 @click.option("--dry-run", is_flag=True, help="Show the change, and make none.")
 @with_session
@@ -52,7 +56,7 @@ def add(session: Session, *, guest: str, target: str, dry_run: bool) -> None:
 
 
 @command.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @click.argument("target", metavar="TARGET")
 @click.option("--dry-run", is_flag=True, help="Show the change, and make none.")
 @with_session
@@ -66,8 +70,18 @@ def _ask(session: Session, what: str, request: Document) -> None:
     done = session.connection.post(path, request)
     if not done["done"] and not request["dry_run"]:
         _unit(what, done["gate"]["unit"])
-        done = session.connection.post(path, request)
+        done = _when_it_serves(session, path, request)
     session.show(done, lambda: _changed(done), lambda: pairs(_changed(done)))
+
+
+def _when_it_serves(session: Session, path: str, request: Document) -> Document:
+    """Ask again, until the server that was started serves, for a few seconds."""
+    until = time.monotonic() + _SERVING
+    while True:
+        done = session.connection.post(path, request)
+        if done["done"] or time.monotonic() > until:
+            return done
+        time.sleep(_PAUSE)
 
 
 def _unit(what: str, unit: str) -> None:

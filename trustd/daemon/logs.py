@@ -1,8 +1,9 @@
-"""Structured log lines on standard error."""
+"""Structured log lines on standard error, or entries in the journal."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import MutableMapping
@@ -12,6 +13,7 @@ from typing import TextIO
 import structlog
 
 from trustd.config import LogFormat, LogSettings
+from trustd.daemon.journal import Entries, goes_to_journal, render
 
 
 class Lines:
@@ -53,16 +55,20 @@ def _encodable(line: str) -> str:
 
 def configure(settings: LogSettings) -> None:
     """Set the level and the look of every log line of this process."""
-    console = settings.format is LogFormat.CONSOLE or (
-        settings.format is LogFormat.AUTO and sys.stderr.isatty()
-    )
-    # JSON escapes control characters; on a console each value is shown as its repr,
-    # so a guest's name cannot move the cursor either
-    renderer = (
-        structlog.dev.ConsoleRenderer(repr_native_str=True)
-        if console
-        else structlog.processors.JSONRenderer()
-    )
+    kind = settings.format
+    if kind is LogFormat.AUTO:
+        kind = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
+        if goes_to_journal(os.environ, sys.stderr):
+            kind = LogFormat.JOURNAL
+    # JSON escapes control characters, in an entry the length of each value stands before it,
+    # and on a console each is shown as its repr: a guest's name cannot forge a line or move
+    # the cursor
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if kind is LogFormat.CONSOLE:
+        renderer = structlog.dev.ConsoleRenderer(repr_native_str=True)
+    elif kind is LogFormat.JOURNAL:
+        renderer = render
+    journal = Entries(Lines(sys.stderr)) if kind is LogFormat.JOURNAL else None
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -74,7 +80,7 @@ def configure(settings: LogSettings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
-        logger_factory=lambda *_: Lines(sys.stderr),
+        logger_factory=lambda *_: journal or Lines(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # libraries log by the standard library: only what needs somebody's attention

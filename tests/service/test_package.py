@@ -1,0 +1,119 @@
+"""The Debian package from its installation to its purge."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import libvirt
+import pytest
+
+from tests.lab.spec import GuestSpec
+from tests.lab.systemd import Booted
+from tests.lab.waiting import wait_until
+from tests.service.host import POLICY, SETTINGS, UNIT, install_enforcing, main_pid, trustctl
+
+pytestmark = pytest.mark.lab
+
+LIBVIRT = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")
+
+
+@pytest.fixture(scope="module")
+def newer(package, tmp_path_factory, shared):
+    """The same package with a higher version."""
+    tree = tmp_path_factory.mktemp("newer") / "tree"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    control = tree / "DEBIAN/control"
+    text = control.read_text("utf-8")
+    assert "-1\n" in text
+    control.write_text(text.replace("-1\n", "-2\n", 1), "utf-8")
+    made = shared / "newer.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "--build", tree, made], check=True)
+    return made
+
+
+def state(guest):
+    """What the policy takes from a guest; libvirt writes the rest anew when it is restarted."""
+    with guest.domain() as domain:
+        text = domain.XMLDesc(0)
+        return (
+            domain.blockIoTune("vda", libvirt.VIR_DOMAIN_AFFECT_LIVE),
+            domain.schedulerParametersFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE),
+            re.findall("<(?:link|filterref|bandwidth|port) [^>]*>", text),
+        )
+
+
+@pytest.fixture
+def host(shared):
+    """A host on which trustd never was."""
+    with Booted("package", shared=[shared]) as booted:
+        yield booted
+
+
+def test_from_installation_to_purge(host, package, newer):
+    """An upgrade keeps state and settings; removing gives back or says so; purging leaves none."""
+    (guest,) = host.start(GuestSpec("web-1"))
+    before = state(guest)
+    install_enforcing(host, package)
+    words = ("--band", "isolated", "--for", "2h", "--reason", "lab")
+    trustctl(host, "override", "web-1", *words)
+    wait_until(
+        lambda: trustctl(host, "status")["guests"]["restricted"] == 1,
+        "the guest is narrowed",
+        seconds=60,
+    )
+    wait_until(lambda: state(guest) != before, "that shows in libvirt", seconds=30)
+
+    # upgrade
+    first = main_pid(host)
+    host.run("dpkg", "--install", newer)
+    assert main_pid(host) not in {0, first}
+    assert "mode: enforce" in host.path(POLICY).read_text("utf-8")
+    wait_until(
+        lambda: host.run("trustctl", "status", check=False).returncode == 0,
+        "the new version has looked",
+        seconds=60,
+    )
+    assert trustctl(host, "status")["orders"]["overrides"] == 1
+    assert state(guest) != before
+    host.run("trustctl", "audit", "verify")
+
+    # removed while the hypervisor is away: it cannot give back, and says so
+    host.systemctl("mask", "--runtime", "--now", *LIBVIRT)
+    told = host.run("dpkg", "--remove", "trustd").stderr
+    assert "guests stay narrowed" in told
+    assert guest.uuid in told
+    host.systemctl("unmask", "--runtime", *LIBVIRT)
+    host.systemctl("start", *LIBVIRT)
+    assert state(guest) != before
+    assert host.path("/var/lib/trustd/trustd.db").exists()
+    assert host.path(SETTINGS).exists()
+    assert host.systemctl("cat", UNIT, check=False).returncode != 0
+
+    # installed again it takes over what it left; removed, it gives it back
+    host.run("dpkg", "--install", newer)
+    assert trustctl_when_ready(host)["orders"]["overrides"] == 1
+    told = host.run("dpkg", "--remove", "trustd").stderr
+    assert "narrowed" not in told
+    assert state(guest) == before
+
+    host.run("dpkg", "--purge", "trustd")
+    assert host.run("id", "trustd").stdout
+    assert left_of(host) == ["/etc/systemd/system/trustd.service.d", "/etc/sysusers.d"]
+
+
+def trustctl_when_ready(host):
+    wait_until(
+        lambda: host.run("trustctl", "status", check=False).returncode == 0,
+        "it has looked",
+        seconds=60,
+    )
+    return trustctl(host, "status")
+
+
+def left_of(host):
+    """The directories in which something of trustd's is, or which are."""
+    words = ("find", "/etc", "/usr", "/var/lib", "/run", "-xdev", "-name", "*trustd*")
+    found = host.run(*words, "-not", "-path", "/run/credentials/*").stdout.splitlines()
+    parents = {each if each.endswith(".d") else each.rpartition("/")[0] for each in found}
+    return sorted(parents)
