@@ -14,12 +14,13 @@ from tests.api.fleets import FEATURES
 from trustd.api import Live, serve
 from trustd.api.access_routes import ACCESS_ROUTES
 from trustd.api.audit_routes import AUDIT_ROUTES
+from trustd.api.configuration import CONFIG_ROUTES
 from trustd.api.history_routes import HISTORY_ROUTES
 from trustd.api.incident_routes import INCIDENT_ROUTES
 from trustd.metrics import Exposition, Meters
 from trustd.model import Fleet
 
-APART = (*ACCESS_ROUTES, *AUDIT_ROUTES, *HISTORY_ROUTES, *INCIDENT_ROUTES)
+APART = (*ACCESS_ROUTES, *AUDIT_ROUTES, *CONFIG_ROUTES, *HISTORY_ROUTES, *INCIDENT_ROUTES)
 """Routes that need more of the daemon than is served here."""
 
 

@@ -22,6 +22,7 @@ from tests.decisions.running import Running
 from tests.decisions.serving import AUTHZEN
 from tests.pipeline.scripted import TOO_MUCH, Rig, guest_id, web
 from trustd.api import Live, serve
+from trustd.api.office import Duty
 from trustd.daemon.between import Between
 from trustd.daemon.overriding import Ordering
 from trustd.daemon.schedule import status_line
@@ -39,10 +40,11 @@ class Porter:
 
     def __init__(self) -> None:
         self.allowed = True
+        self.duties = set(Duty)
         self.refusals: list[dict[str, str]] = []
 
-    def may_change(self, peer: object, groups: object) -> bool:
-        return self.allowed
+    def may_change(self, peer: object, groups: object, duty: Duty) -> bool:
+        return self.allowed and duty in self.duties
 
     def refused(self, peer: object, what: dict[str, str]) -> None:
         self.refusals.append(what)

@@ -23,13 +23,18 @@ from trustd.api.office import OFFICE
 from trustd.api.peer import Peer
 from trustd.errors import StoreError
 from trustd.metrics import Exposition, Meters
-from trustd.model import Assessment, Driver, Finding, GuestId, Severity
-from trustd.trust import Engine, Explanation
+from trustd.model import Assessment, Driver, Finding, GuestId, ObjectRef, Severity
+from trustd.pipeline import Account, Step
+from trustd.trust import Engine
 
 HOSTILE = "x[b]\x1b[2J\n\u202egnp.exe[/b]"
 TICK, DAY = 300.0, 86400.0
 CALM, BAD = guest_id(1), guest_id(2)
 WRITES = [feature.name for feature in FEATURES].index("disk.write.bytes")
+
+
+POOL = ObjectRef("volume", "/pool/2.qcow2")
+STEPS = (Step("guarded", 0.4, 60.0, AT + 600, ((POOL, frozenset({"write"})),)),)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +62,10 @@ class Told:
         self.heard: list[tuple[str, Acknowledgement, int]] = []
         self.fails = ""
 
-    async def explain(self, guest: GuestId) -> Explanation:
+    async def explain(self, guest: GuestId) -> Account:
         if self.fails:
             raise TimeoutError
-        return self.engine.explain(guest)
+        return Account(self.engine.explain(guest), STEPS if guest == BAD else ())
 
     async def acknowledge(
         self, guest: Assessment, word: Acknowledgement, peer: Peer
@@ -74,7 +79,7 @@ class Told:
 
     # Of an office: who may change something.
 
-    def may_change(self, peer: Peer, groups: object) -> bool:
+    def may_change(self, peer: Peer, groups: object, duty: object) -> bool:
         return True
 
     def refused(self, peer: Peer | None, what: Mapping[str, str]) -> None:
@@ -138,6 +143,9 @@ async def test_explanation_reads_as_one_would_tell_it(rig: Rig) -> None:
     assert "disk-throttle on vda, write_bytes=1048576: done, because band restricted" in text
     assert "nic-link on 52:54:00:00:00:01, up=false: failed (device busy)" in text
     assert "disk.write.bytes returns towards" in text
+    assert "Band guarded, once trust is 0.4 or more and has been so for 60 s: at the" in text
+    assert "It gives back write on volume /pool/2.qcow2." in text
+    assert f"trustctl ack {BAD} benign" in text, "its name cannot be typed into a shell"
     sections = ["What was seen", "What was taken away", "What gives it back"]
     assert [line for line in rest if line in sections] == sections
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trustd.metrics import Meters
 from trustd.metrics.guests import FAMILIES
+from trustd.metrics.raw import FAMILIES as RAW
 from trustd.model import OutcomeStatus
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -23,6 +24,14 @@ def test_every_metric_has_a_heading_and_no_other_has() -> None:
     headings = re.findall(r"^### (.*)$", PAGE.read_text(), re.MULTILINE)
     assert len(headings) == len(set(headings))
     assert set(headings) == own | guests | {"trustd_guest_FEATURE_UNIT"}
+
+
+def test_every_raw_metric_is_named() -> None:
+    """Each metric of the raw telemetry, and each of its labels, stands on the page."""
+    text = PAGE.read_text()
+    words = {family.name for family in RAW}
+    words |= {"domain", "uuid", "source_file", "source_bridge", "target_device"}
+    assert not {word for word in words if f"`{word}`" not in text}
 
 
 def test_every_outcome_is_named() -> None:

@@ -15,13 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from trustd.api.access_shapes import LabelChange, Proposal, ReloadRequest
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
+from trustd.api.etags import send_json_tagged
 from trustd.api.handlers import LIVE
-from trustd.api.office import NotKnown
+from trustd.api.office import Duty, NotKnown
 from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
 from trustd.api.sending import send_json
 from trustd.documents import Instant
-from trustd.errors import PolicyError
+from trustd.errors import PolicyError, StoreError
 from trustd.model import ObjectRef
 
 T = TypeVar("T")
@@ -44,6 +45,17 @@ async def why(request: web.Request) -> web.StreamResponse:
     at = _instant(asked["at"])
     try:
         told = await _stored(lambda: office.why_then(key, action, target, at))
+    except NotKnown as error:
+        raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
+    return await send_json(request, told)
+
+
+async def then(request: web.Request) -> web.StreamResponse:
+    """How a guest stood at a time that has passed, and why."""
+    office, key = reading_office(request), request.match_info["guest"]
+    at = _instant(_parameters(request, needed=("at",))["at"])
+    try:
+        told = await _stored(lambda: office.then(key, at))
     except NotKnown as error:
         raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
     return await send_json(request, told)
@@ -76,7 +88,7 @@ async def decisions(request: web.Request) -> web.StreamResponse:
 
 async def policy(request: web.Request) -> web.StreamResponse:
     """The policy in force."""
-    return await send_json(request, reading_office(request).policy())
+    return await send_json_tagged(request, reading_office(request).policy())
 
 
 async def difference(request: web.Request) -> web.StreamResponse:
@@ -93,12 +105,14 @@ async def difference(request: web.Request) -> web.StreamResponse:
 async def reload(request: web.Request) -> web.StreamResponse:
     """Take over the policy file, for whoever may."""
     office = office_of(request)
-    peer = changer(request, office)
+    peer = changer(request, office, Duty.ADMINISTER)
     asked = await body_of(request, ReloadRequest)
     try:
-        document = await office.reload(force=asked.force, peer=peer)
+        document = await office.reload(force=asked.force, dry_run=asked.dry_run, peer=peer)
     except PolicyError as error:
         raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    except StoreError as error:
+        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     except TimeoutError as error:
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "a tick is under way") from error
     return await send_json(request, document)
@@ -121,7 +135,7 @@ async def labels(request: web.Request) -> web.StreamResponse:
 async def relabel(request: web.Request) -> web.StreamResponse:
     """Change labels, for whoever may."""
     office = office_of(request)
-    peer = changer(request, office)
+    peer = changer(request, office, Duty.ADMINISTER)
     change = await body_of(request, LabelChange)
     _check(change)
     if change.type == "guest":

@@ -11,6 +11,7 @@ from trustd.api.gate_routes import GATE_ROUTES
 from trustd.api.notice_routes import NOTICE_ROUTES
 from trustd.api.override_routes import OVERRIDE_ROUTES
 from trustd.api.route import GUEST, Parameter, Route
+from trustd.api.then_shapes import ThenDoc
 
 _WHAT = (
     Parameter("type", "query", "The type: volume, network, bucket ...", needed=True),
@@ -31,6 +32,18 @@ ACCESS_ROUTES = (
             Parameter(
                 "at", "query", "A time that has passed: ISO 8601 with its zone, or epoch seconds."
             ),
+        ),
+        problems=(400, 403, 404, 409, 503),
+    ),
+    Route(
+        "/v1/guests/{guest}/then",
+        "then",
+        access.then,
+        "How a guest stood at a time that has passed, and why; over the unix socket only",
+        ThenDoc,
+        parameters=(
+            *GUEST,
+            Parameter("at", "query", "ISO 8601 with its zone, or epoch seconds.", needed=True),
         ),
         problems=(400, 403, 404, 409, 503),
     ),
@@ -94,6 +107,7 @@ ACCESS_ROUTES = (
         "The policy in force",
         shapes.PolicyText,
         problems=(403, 503),
+        tagged=True,
     ),
     Route(
         "/v1/policy/difference",

@@ -158,19 +158,21 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class ReloadRequest:
-    """``force`` takes a policy over whose walls refuse what runs now."""
+    """``force`` takes a policy over whose walls refuse what runs now; ``dry_run`` takes none."""
 
     force: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadDoc:
-    """The policy that came into force; ``violations`` run against its walls."""
+    """The policy that came into force, or would; ``violations`` run against its walls."""
 
     name: str
     id: str
     doubts: Sequence[str]
     violations: Sequence[str]
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

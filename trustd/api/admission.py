@@ -16,7 +16,7 @@ from trustd.api.feedback_shapes import Acknowledgement
 from trustd.api.gate_shapes import GateRequest
 from trustd.api.incident_shapes import IncidentRequest
 from trustd.api.notice_shapes import TrialRequest
-from trustd.api.office import OFFICE, Office
+from trustd.api.office import OFFICE, Duty, Office
 from trustd.api.override_shapes import (
     AcceptRequest,
     OverrideRequest,
@@ -65,15 +65,21 @@ def reading_office(request: web.Request) -> Office:
     return office_of(request)
 
 
-def changer(request: web.Request, office: Office) -> Peer:
+_GROUPS = {
+    Duty.OPERATE: "the groups in the settings administration.operators and administration.group",
+    Duty.ADMINISTER: "the group in the setting administration.group",
+}
+
+
+def changer(request: web.Request, office: Office, duty: Duty) -> Peer:
     """Whoever asks for a change and may have it; others are journalled."""
     peer = peer_of(request)
-    if peer is None or not office.may_change(peer, groups_of(request)):
+    if peer is None or not office.may_change(peer, groups_of(request), duty):
         office.refused(peer, {"method": request.method, "path": request.path})
         raise RequestProblem(
             HTTPStatus.FORBIDDEN,
-            "changes are made over the unix socket, by root, by the daemon's own user or by the"
-            " group in the setting administration.group",
+            "this is done over the unix socket, by root, by the daemon's own user or by"
+            f" {_GROUPS[duty]}",
         )
     return peer
 

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from trustd.api import page, reading
+from trustd.api.etags import send_tagged, tag_of
 from trustd.api.guards import errors, harden, loopback_only, time_limit
 from trustd.api.handlers import LIVE
 from trustd.api.live import Live
 from trustd.api.office import OFFICE, Office
 from trustd.api.openapi import describe
+from trustd.api.pace import Pace, paced
 from trustd.api.routes import ROUTES
-from trustd.api.sending import send
 
 _TIME_LIMIT = 10.0
 _MOST_BODY = 1 << 20
 """Bytes of a request: a batch of thousands of questions, or a policy."""
-
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_PAGE = (
-    ("/", "page.html", "text/html; charset=utf-8"),
-    ("/page.js", "page.js", "text/javascript; charset=utf-8"),
-    ("/page.css", "page.css", "text/css; charset=utf-8"),
-)
 
 
 Mount = Callable[[web.Application], None]
@@ -37,7 +28,12 @@ Mount = Callable[[web.Application], None]
 
 
 def application(
-    live: Live, *, loopback: bool, office: Office | None = None, mounts: Sequence[Mount] = ()
+    live: Live,
+    *,
+    loopback: bool,
+    office: Office | None = None,
+    mounts: Sequence[Mount] = (),
+    pace: Pace | None = None,
 ) -> web.Application:
     """The application of one listener.
 
@@ -45,14 +41,18 @@ def application(
         live: what it serves.
         office: who answers what may be done; None where nobody does.
         mounts: what is served beside the API.
+        pace: how fast it is answered; None for however fast.
         loopback: whether it is reached over TCP, where any local user and any web
             page in somebody's browser can knock.
     """
     guards = [errors(live.meters)]
     if loopback:
         guards.append(loopback_only)
+    if pace is not None:
+        guards.append(paced(pace, [part.path for part in page.parts()]))
     app = web.Application(middlewares=guards, client_max_size=_MOST_BODY)
     app[LIVE] = live
+    reading.prepare(app)
     if office is not None:
         app[OFFICE] = office
     app.on_response_prepare.append(harden)
@@ -66,15 +66,16 @@ def application(
         mount(app)
     description = orjson.dumps(describe(ROUTES, live.version), option=orjson.OPT_INDENT_2)
     app.router.add_get("/openapi.json", _fixed(description, {"Content-Type": "application/json"}))
-    for path, name, content_type in _PAGE:
-        body = files("trustd.api").joinpath("static", name).read_bytes()
-        headers = {"Content-Type": content_type, "Content-Security-Policy": _PAGE_POLICY}
-        app.router.add_get(path, _fixed(body, headers))
+    for part in page.parts():
+        headers = {"Content-Type": part.content_type, "Content-Security-Policy": page.POLICY}
+        app.router.add_get(part.path, _fixed(part.body, headers))
     return app
 
 
 def _fixed(body: bytes, headers: dict[str, str]) -> Handler:
+    tag = tag_of(body)
+
     async def handler(request: web.Request) -> web.StreamResponse:
-        return await send(request, body, headers)
+        return await send_tagged(request, body, headers, tag)
 
     return handler

@@ -12,11 +12,14 @@ from trustd.api.admission import LONGEST, bad, body_of, changer, office_of
 from trustd.api.feedback_shapes import (
     AcknowledgedDoc,
     Acknowledgement,
+    BandStepDoc,
     OpenFindingDoc,
     StandingDoc,
     TermDoc,
 )
 from trustd.api.handlers import LIVE
+from trustd.api.office import Duty
+from trustd.api.override_shapes import MovedDoc
 from trustd.api.peer import Peer
 from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
@@ -25,14 +28,15 @@ from trustd.api.views import LONGEST_NAME, LONGEST_TEXT, explanation, number
 from trustd.errors import NoSuchGuest
 from trustd.metrics import legible
 from trustd.model import Assessment, GuestId
-from trustd.trust import Explanation, OpenFinding, Term
+from trustd.pipeline import Account, Step
+from trustd.trust import OpenFinding, Term
 
 
 class Feedback(Protocol):
     """Whoever asks the scoring engine, and tells it."""
 
-    async def explain(self, guest: GuestId) -> Explanation:
-        """The stored terms of a guest's trust.
+    async def explain(self, guest: GuestId) -> Account:
+        """The stored terms of a guest's trust, and its way back.
 
         Raises:
             NoSuchGuest: it is not watched.
@@ -73,7 +77,7 @@ async def explain(request: web.Request) -> web.StreamResponse:
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:
     """Take an operator's word, for whoever may change something."""
-    peer = changer(request, office_of(request))
+    peer = changer(request, office_of(request), Duty.OPERATE)
     feedback = request.app.get(FEEDBACK)
     if feedback is None:
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "this daemon scores nothing")
@@ -85,8 +89,9 @@ async def acknowledge(request: web.Request) -> web.StreamResponse:
         return await send_json(request, await feedback.acknowledge(guest, word, peer))
 
 
-def standing(told: Explanation) -> StandingDoc:
+def standing(account: Account) -> StandingDoc:
     """The engine's account of a guest as the API gives it."""
+    told = account.explanation
     return StandingDoc(
         trust=number(told.trust),
         ceiling=told.ceiling,
@@ -95,6 +100,20 @@ def standing(told: Explanation) -> StandingDoc:
         findings=[_finding(found) for found in told.findings],
         restore=[legible(line, LONGEST_TEXT) for line in told.restore],
         earliest=number(told.earliest),
+        steps=[_step(step) for step in account.steps],
+    )
+
+
+def _step(step: Step) -> BandStepDoc:
+    return BandStepDoc(
+        band=step.band,
+        enter=step.enter,
+        dwell=step.dwell,
+        earliest=number(step.earliest),
+        gives=[
+            MovedDoc(ref.type, legible(ref.id, LONGEST_TEXT), sorted(actions))
+            for ref, actions in step.gives
+        ],
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from trustd.api.override_shapes import MovedDoc
+
 
 @dataclass(frozen=True, slots=True)
 class TermDoc:
@@ -43,12 +45,28 @@ class OpenFindingDoc:
 
 
 @dataclass(frozen=True, slots=True)
+class BandStepDoc:
+    """A better band: trust must reach ``enter`` and stay there for ``dwell`` seconds.
+
+    ``earliest`` is when that can be so; null where it cannot be said. ``gives`` is
+    what it gives back and the band before it does not.
+    """
+
+    band: str
+    enter: float
+    dwell: float
+    earliest: float | None
+    gives: Sequence[MovedDoc]
+
+
+@dataclass(frozen=True, slots=True)
 class StandingDoc:
     """Where a guest stands with the scoring engine now, which may be after the last tick.
 
     ``ceiling`` is the most that open findings allow, ``repeats`` how many offences
     are remembered. ``earliest`` is when trust can be back if the guest gives no
-    further cause; null where that cannot be said.
+    further cause; null where that cannot be said. ``steps`` are the better bands, the
+    nearest first.
     """
 
     trust: float | None
@@ -58,6 +76,7 @@ class StandingDoc:
     findings: Sequence[OpenFindingDoc]
     restore: Sequence[str]
     earliest: float | None
+    steps: Sequence[BandStepDoc] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from aiohttp import web
 from trustd.api.admission import body_of, changer, office_of
 from trustd.api.gate_shapes import DiskGateList, GateChangeDoc, GateRequest
 from trustd.api.handlers import LIVE
+from trustd.api.office import Duty
 from trustd.api.peer import Peer, peer_of
 from trustd.api.problems import RequestProblem
 from trustd.api.query import find
@@ -58,7 +59,7 @@ async def gates(request: web.Request) -> web.StreamResponse:
 
 async def add(request: web.Request) -> web.StreamResponse:
     """Put a disk behind a gate."""
-    peer, keeping = changer(request, office_of(request)), _gatekeeping(request)
+    peer, keeping = changer(request, office_of(request), Duty.ADMINISTER), _gatekeeping(request)
     asked = await body_of(request, GateRequest)
     guest = find(request.app[LIVE].fleet, asked.guest).id
     return await send_json(request, await _done(lambda: keeping.add(guest, asked, peer)))
@@ -66,7 +67,7 @@ async def add(request: web.Request) -> web.StreamResponse:
 
 async def remove(request: web.Request) -> web.StreamResponse:
     """Take a disk from behind its gate."""
-    peer, keeping = changer(request, office_of(request)), _gatekeeping(request)
+    peer, keeping = changer(request, office_of(request), Duty.ADMINISTER), _gatekeeping(request)
     asked = await body_of(request, GateRequest)
     guest = keeping.guest_of(asked.guest, asked.target)
     if guest is None:

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from aiohttp import web
 
 from trustd.api import views
+from trustd.api.etags import has, send_json_tagged, unchanged
+from trustd.api.incidents import INCIDENTS
 from trustd.api.live import Live
 from trustd.api.override_views import pause_doc
 from trustd.api.peer import peer_of
@@ -43,7 +45,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
 
 async def status(request: web.Request) -> web.StreamResponse:
     """The daemon's condition."""
-    live = request.app[LIVE]
+    live, incidents = request.app[LIVE], request.app.get(INCIDENTS)
     document = views.status(
         live.fleet,
         live.readiness(),
@@ -51,14 +53,31 @@ async def status(request: web.Request) -> web.StreamResponse:
         age=live.age,
         streams=len(live.hub),
         on_stop=live.on_stop,
+        incidents=None if incidents is None else incidents.waiting(),
+        local=peer_of(request) is not None,
     )
     return await send_json(request, document)
 
 
+async def matrix(request: web.Request) -> web.StreamResponse:
+    """The bands of all guests over the last day."""
+    live = request.app[LIVE]
+    plain, compressed = live.matrix.answer(live.fleet)
+    headers = {"Content-Type": "application/json", "Vary": "Accept-Encoding"}
+    if takes_gzip(request.headers.get("Accept-Encoding", "")):
+        return await send(request, compressed, headers | {"Content-Encoding": "gzip"})
+    return await send(request, plain, headers)
+
+
 async def guests(request: web.Request) -> web.StreamResponse:
     """One page of the guests that match."""
-    fleet = request.app[LIVE].fleet
+    live = request.app[LIVE]
+    fleet = live.fleet
     query = parse(request.query, fleet)
+    # the address says which of them, and a tick what they are
+    tag = f'"{live.run}-{fleet.tick}"'
+    if has(request, tag):
+        return unchanged(tag)
     total, found = query.select(fleet.guests.values())
     end = query.offset + len(found)
     more = bool(found) and end < total
@@ -72,7 +91,7 @@ async def guests(request: web.Request) -> web.StreamResponse:
         guests=[views.summary(guest) for guest in found],
         pause=pause_doc(fleet.orders.pause),
     )
-    return await send_json(request, document)
+    return await send_json_tagged(request, document, tag)
 
 
 async def guest(request: web.Request) -> web.StreamResponse:

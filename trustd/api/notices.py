@@ -10,6 +10,7 @@ from aiohttp import web
 
 from trustd.api.admission import body_of, changer, office_of
 from trustd.api.notice_shapes import NoticeList, TrialDoc, TrialRequest
+from trustd.api.office import Duty
 from trustd.api.peer import peer_of
 from trustd.api.problems import RequestProblem
 from trustd.api.sending import send_json
@@ -41,7 +42,7 @@ async def notices(request: web.Request) -> web.StreamResponse:
 
 async def try_out(request: web.Request) -> web.StreamResponse:
     """Tell a receiver that nothing is wrong."""
-    changer(request, office_of(request))
+    changer(request, office_of(request), Duty.OPERATE)
     known = _notices(request)
     asked = await body_of(request, TrialRequest)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from typing import Protocol
 
 from aiohttp import web
@@ -19,12 +20,22 @@ from trustd.api.access_shapes import (
     WhyDoc,
 )
 from trustd.api.peer import Peer
+from trustd.api.then_shapes import ThenDoc
 from trustd.errors import TrustdError
 from trustd.model import Assessment, ObjectRef
 
 
 class NotKnown(TrustdError):
     """Nothing is known of the time that is asked about."""
+
+
+class Duty(StrEnum):
+    """Whose part a change is."""
+
+    OPERATE = "operate"
+    """What ends by itself, or is a word on what happened."""
+    ADMINISTER = "administer"
+    """What lasts: labels, the policy, gates, protection, letting go on a hold."""
 
 
 class Office(Protocol):
@@ -48,13 +59,25 @@ class Office(Protocol):
             StoreError: it cannot be read.
         """
 
+    def then(self, guest: str, at: float) -> ThenDoc:
+        """How a guest stood at a time that has passed, and why; blocks.
+
+        Args:
+            guest: its UUID, or its name at that time.
+            at: epoch seconds.
+
+        Raises:
+            NotKnown: the repository does not say.
+            StoreError: it cannot be read.
+        """
+
     def can(self, guest: Assessment) -> CanList:
         """What a guest may do to every object that is known."""
 
     def policy(self) -> PolicyText:
         """The policy in force."""
 
-    async def reload(self, *, force: bool, peer: Peer) -> ReloadDoc:
+    async def reload(self, *, force: bool, dry_run: bool, peer: Peer) -> ReloadDoc:
         """Take over the policy file.
 
         Raises:
@@ -89,11 +112,12 @@ class Office(Protocol):
             StoreError: nothing was changed.
         """
 
-    def may_change(self, peer: Peer, groups: Collection[int]) -> bool:
+    def may_change(self, peer: Peer, groups: Collection[int], duty: Duty) -> bool:
         """Whether somebody may change something.
 
         Args:
             groups: all that they are in.
+            duty: whose part such a change is.
         """
 
     def refused(self, peer: Peer | None, what: Mapping[str, str]) -> None:

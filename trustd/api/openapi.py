@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from trustd.api.incident_shapes import IncidentEvents
 from trustd.api.route import Route
 from trustd.api.shapes import ProblemDoc, TickEvent
 
@@ -21,7 +22,8 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
         version: of the daemon.
     """
     shapes = {route.answer for route in routes if isinstance(route.answer, type)}
-    named = sorted({*shapes, ProblemDoc, TickEvent}, key=lambda shape: shape.__name__)
+    events = {TickEvent, IncidentEvents}
+    named = sorted({*shapes, ProblemDoc, *events}, key=lambda shape: shape.__name__)
     bodies = sorted({route.body for route in routes if route.body}, key=lambda s: s.__name__)
     _, definitions = TypeAdapter.json_schemas(
         [
@@ -51,9 +53,11 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     answers = {"200": _answer(HTTPStatus.OK, route.answer)}
+    if route.tagged:
+        answers["304"] = {"description": "As the reader has it already (If-None-Match)."}
     for code in route.also:
         answers[str(code)] = _answer(HTTPStatus(code), route.answer)
-    for code in route.problems:
+    for code in sorted({*route.problems, HTTPStatus.TOO_MANY_REQUESTS}):
         answers[str(code)] = {
             "description": HTTPStatus(code).phrase,
             "content": {"application/problem+json": {"schema": _ref(ProblemDoc)}},

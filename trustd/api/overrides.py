@@ -12,6 +12,7 @@ from aiohttp import web
 from trustd.api import override_shapes as shapes
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.handlers import LIVE
+from trustd.api.office import Duty
 from trustd.api.peer import Peer
 from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
@@ -106,7 +107,7 @@ async def override(request: web.Request) -> web.StreamResponse:
 
 async def protect(request: web.Request) -> web.StreamResponse:
     """Protect a guest."""
-    peer, orders = _changing(request)
+    peer, orders = _changing(request, Duty.ADMINISTER)
     asked = await body_of(request, shapes.ProtectRequest)
     _check(asked.reason, asked.seconds, orders.longest)
     guest = find(request.app[LIVE].fleet, asked.guest)
@@ -123,7 +124,7 @@ async def pause(request: web.Request) -> web.StreamResponse:
 
 async def accept(request: web.Request) -> web.StreamResponse:
     """Let those be narrowed that are held because they are too many."""
-    peer, orders = _changing(request)
+    peer, orders = _changing(request, Duty.ADMINISTER)
     asked = await body_of(request, shapes.AcceptRequest)
     _check(asked.reason, None, orders.longest)
     return await _answered(request, lambda: orders.accept(asked, peer))
@@ -146,7 +147,8 @@ async def resume(request: web.Request) -> web.StreamResponse:
 
 
 async def _take(request: web.Request, kind: str, key: str | None) -> web.StreamResponse:
-    peer, orders = _changing(request)
+    duty = Duty.ADMINISTER if kind == "protect" else Duty.OPERATE
+    peer, orders = _changing(request, duty)
     known = {"reason", "dry_run", *(("guest",) if kind == "protect" else ())}
     unknown = sorted(set(request.query) - known)
     if unknown:
@@ -191,8 +193,8 @@ def _reading(request: web.Request) -> Orderly:
     return _orders(request)
 
 
-def _changing(request: web.Request) -> tuple[Peer, Orderly]:
-    return changer(request, office_of(request)), _orders(request)
+def _changing(request: web.Request, duty: Duty = Duty.OPERATE) -> tuple[Peer, Orderly]:
+    return changer(request, office_of(request), duty), _orders(request)
 
 
 def _orders(request: web.Request) -> Orderly:

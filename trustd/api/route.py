@@ -36,6 +36,7 @@ class Route:
         endless: whether the answer has no end.
         method: ``GET``, to which ``HEAD`` is answered too, or another one.
         body: the shape of the document that a request carries; None for none.
+        tagged: whether the answer has an ETag, and a reader who has it is not sent it again.
     """
 
     path: str
@@ -49,6 +50,7 @@ class Route:
     endless: bool = False
     method: str = "GET"
     body: type | None = None
+    tagged: bool = False
 
 
 GUEST = (

@@ -7,8 +7,10 @@ from typing import Any
 from trustd.api import feedback, handlers, shapes
 from trustd.api.access_routes import ACCESS_ROUTES
 from trustd.api.audit_routes import AUDIT_ROUTES
+from trustd.api.configuration import CONFIG_ROUTES
 from trustd.api.history_routes import HISTORY_ROUTES
 from trustd.api.incident_routes import INCIDENT_ROUTES
+from trustd.api.matrix_shapes import MatrixDoc
 from trustd.api.query import MOST, SORTS, USUAL
 from trustd.api.route import GUEST, Parameter, Route
 from trustd.metrics import CONTENT_TYPE
@@ -94,6 +96,7 @@ ROUTES = (
         shapes.GuestList,
         parameters=_LISTED,
         problems=(400, 503),
+        tagged=True,
     ),
     Route(
         "/v1/guests/{guest}",
@@ -132,8 +135,17 @@ ROUTES = (
         problems=(503,),
         endless=True,
     ),
+    Route(
+        "/v1/matrix",
+        "matrix",
+        handlers.matrix,
+        "The bands of all guests over the last day, a character for ten minutes",
+        MatrixDoc,
+        problems=(503,),
+    ),
     *ACCESS_ROUTES,
     *AUDIT_ROUTES,
+    *CONFIG_ROUTES,
     *HISTORY_ROUTES,
     *INCIDENT_ROUTES,
 )

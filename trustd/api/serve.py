@@ -16,6 +16,7 @@ from trustd.api.application import Mount, application
 from trustd.api.listeners import remover, tcp_socket, unix_socket
 from trustd.api.live import Live
 from trustd.api.office import Office
+from trustd.api.pace import Pace
 
 _MOST_CONNECTIONS = 256
 _IDLE = 30.0
@@ -46,6 +47,7 @@ async def serve(
     inherited: Sequence[socket.socket] = (),
     office: Office | None = None,
     mounts: Sequence[Mount] = (),
+    pace: Pace | None = None,
 ) -> AsyncIterator[Listening]:
     """Serve the API, on the unix socket in full and on TCP without changes.
 
@@ -57,6 +59,7 @@ async def serve(
             for takes its place.
         office: who answers what may be done; None where nobody does.
         mounts: what is served beside the API.
+        pace: how fast is answered; None for however fast.
 
     Raises:
         CannotListen: an address cannot be served.
@@ -75,7 +78,7 @@ async def serve(
             stack.callback(by_tcp.close)
         for listener, loopback in ((by_unix, False), (by_tcp, True)):
             if listener is not None:
-                app = application(live, loopback=loopback, office=office, mounts=mounts)
+                app = application(live, loopback=loopback, office=office, mounts=mounts, pace=pace)
                 await stack.enter_async_context(_serving(app, listener))
         # Streams end first: a request in progress is waited for.
         stack.callback(live.hub.close)

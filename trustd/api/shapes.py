@@ -315,7 +315,11 @@ class WallBreachDoc:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The daemon's condition in one document."""
+    """The daemon's condition in one document.
+
+    ``incidents`` counts those that nobody has resolved yet; null where none are kept.
+    ``local`` is whether it was asked for over the unix socket, where more is answered.
+    """
 
     version: str
     ready: bool
@@ -339,6 +343,8 @@ class Status:
     wall_violations: Sequence[WallBreachDoc]
     orders: OrdersDoc
     on_stop: str
+    incidents: int | None
+    local: bool
 
 
 @dataclass(frozen=True, slots=True)

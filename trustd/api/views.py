@@ -178,6 +178,8 @@ def status(
     age: float,
     streams: int,
     on_stop: str,
+    incidents: int | None = None,
+    local: bool = False,
 ) -> shapes.Status:
     """The daemon's condition.
 
@@ -185,6 +187,8 @@ def status(
         age: seconds since the fleet was published.
         streams: event streams that are open.
         on_stop: what becomes of narrowed guests when the daemon stops.
+        incidents: that nobody has resolved yet; None where none are kept.
+        local: whether it was asked for over the unix socket.
     """
     policy, hypervisor, host = fleet.policy, fleet.hypervisor, fleet.host
     return shapes.Status(
@@ -241,6 +245,8 @@ def status(
         ],
         orders=orders_doc(fleet),
         on_stop=on_stop,
+        incidents=incidents,
+        local=local,
     )
 
 

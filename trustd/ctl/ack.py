@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 from rich.console import RenderableType
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document, guest_path
 from trustd.ctl.ordering import dry_run
 from trustd.ctl.session import Session, with_session
@@ -20,7 +21,7 @@ _MEANS = {
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @click.argument("verdict", type=click.Choice(["benign", "attack"]))
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the journal.")
 @dry_run

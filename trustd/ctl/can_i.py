@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 from rich.console import RenderableType
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document, guest_path
 from trustd.ctl.objects import split_object
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
@@ -15,7 +16,7 @@ from trustd.ctl.text import NOTHING
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @click.argument("action", required=False)
 @click.argument("target", callback=split_object, metavar="[TYPE:ID]", required=False)
 @click.option("--list", "everything", is_flag=True, help="All objects that are known.")

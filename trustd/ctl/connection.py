@@ -58,10 +58,12 @@ class Connection:
 
     Args:
         path: the daemon's socket.
+        patience: seconds for an answer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = _PATIENCE) -> None:
         self._path = path
+        self._patience = patience
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Document:
         """One document.
@@ -80,13 +82,30 @@ class Connection:
     def ask(self, path: str, query: Mapping[str, Any] | None = None) -> tuple[int, Document]:
         """As :meth:`get`, with the answer's status; a document may come with 503."""
         address = f"{path}?{urlencode(query, doseq=True)}" if query else path
-        with closing(_UnixHTTPConnection(self._path, _PATIENCE)) as connection:
+        with closing(_UnixHTTPConnection(self._path, self._patience)) as connection:
             try:
                 response = self._send(connection, address, {})
                 body = response.read()
             except (OSError, HTTPException) as error:
                 raise self._unreachable(error) from error
         return response.status, _document(response, body)
+
+    def text(self, path: str) -> bytes:
+        """The bytes of an answer that is no document.
+
+        Raises:
+            Unreachable: the daemon does not answer.
+            Declined: it answers with a problem.
+        """
+        with closing(_UnixHTTPConnection(self._path, self._patience)) as connection:
+            try:
+                response = self._send(connection, path, {})
+                body = response.read()
+            except (OSError, HTTPException) as error:
+                raise self._unreachable(error) from error
+        if response.status != 200:  # noqa: PLR2004 - OK
+            _document(response, body)
+        return body
 
     def post(self, path: str, document: Document) -> Document:
         """Send a document, and have one back.
@@ -107,7 +126,7 @@ class Connection:
         return self._change("DELETE", f"{path}?{urlencode(query)}")
 
     def _change(self, method: str, path: str, body: bytes | None = None) -> Document:
-        with closing(_UnixHTTPConnection(self._path, _PATIENCE)) as connection:
+        with closing(_UnixHTTPConnection(self._path, self._patience)) as connection:
             headers = {"Host": "trustd"}
             if body is not None:
                 headers["Content-Type"] = "application/json"

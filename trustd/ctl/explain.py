@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 
 import click
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
+from rich.console import RenderableType
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document, guest_path
+from trustd.ctl.explain_then import show_then
+from trustd.ctl.explaining import deed, sections
+from trustd.ctl.instants import at_option
 from trustd.ctl.ordering import bounded, by_whom
 from trustd.ctl.session import Session, with_session
-from trustd.ctl.tables import cell
-from trustd.ctl.text import NOTHING, amount, duration, ratio, setting
+from trustd.ctl.text import amount, duration, exact, ratio, setting
 
 _UNSURE = 0.5
 """Uncertainty from which it is worth a sentence."""
 _NOTABLE = 0.01
 """The share from which a signal is told to a person."""
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""A name that can be typed into a shell as it is."""
 _RAREST = 1e-5
 """What a memory of some weeks cannot tell from never."""
-_DONE = {
-    "applied": "done",
-    "held": "in force",
-    "would-apply": "would be done",
-    "restored": "given back",
-}
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
+@at_option
 @with_session
-def command(session: Session, *, guest: str) -> None:
-    """Tell why a guest is trusted as it is, what was taken away, and what gives it back."""
+def command(session: Session, *, guest: str, at: str | None) -> None:
+    """Tell why a guest is trusted as it is, what was taken away, and what gives it back.
+
+    With --at, how it stood at a time that has passed, by the journal.
+    """
+    if at is not None:
+        show_then(session, guest, at)
+        return
     found = session.connection.get(f"{guest_path(guest)}/explain")
     session.show(found, lambda: _plain(found), lambda: _told(found, time.time()))
 
 
 def _told(found: Document, now: float) -> RenderableType:
-    parts: list[RenderableType] = [cell(line) for line in _head(found, now)]
-    sections = (
-        ("What was seen", _seen(found, now)),
-        ("What was taken away", _taken(found)),
-        ("What gives it back", _back(found, now)),
+    return sections(
+        _head(found, now),
+        (
+            ("What was seen", _seen(found, now)),
+            ("What was taken away", _taken(found)),
+            ("What gives it back", _back(found, now)),
+        ),
     )
-    for title, lines in sections:
-        told = [cell(line) for line in lines]
-        if told:
-            parts += [Text(f"\n{title}", style="bold"), *(_indented(line) for line in told)]
-    return Group(*parts)
-
-
-def _indented(line: Text) -> RenderableType:
-    return Padding(line, (0, 0, 0, 2), expand=False)
 
 
 def _head(found: Document, now: float) -> Iterator[str]:
@@ -126,14 +124,7 @@ def _taken(found: Document) -> Iterator[str]:
     for access in found["lost"]:
         held = " ".join(access["held"]) or "nothing"
         yield (f"{' '.join(access['lost'])} on {access['type']} {access['id']}; it keeps {held}.")
-    for act in found["actions"]:
-        device = f" on {act['device']}" if act["device"] else ""
-        became = _DONE.get(act["status"], act["status"])
-        trouble = f" ({act['error']})" if act["error"] else ""
-        yield (
-            f"{act['lever']}{device}, {setting(act['setting'])}: {became}{trouble},"
-            f" because {act['because']}."
-        )
+    yield from map(deed, found["actions"])
 
 
 def _back(found: Document, now: float) -> Iterator[str]:
@@ -142,16 +133,30 @@ def _back(found: Document, now: float) -> Iterator[str]:
         return
     for line in standing["restore"]:
         yield f"{line}."
-    earliest = standing["earliest"]
+    for step in standing["steps"]:
+        yield from _step(step, now)
     if not found["drivers"]:
         return
+    earliest = standing["earliest"]
     if earliest is None:
-        yield "When that can be is not known: it takes an operator's word (trustctl ack)."
+        yield "When that can be is not known: it takes an operator's word."
     elif earliest > now:
-        yield (
-            f"At the earliest in {duration(earliest - now)}, if it gives no further cause;"
-            " at once by trustctl ack … benign."
-        )
+        yield f"Trust can be back at 0.8 in {duration(earliest - now)}."
+    guest = found["name"] if _WORD.fullmatch(found["name"]) else found["id"]
+    yield (
+        f"At once by trustctl ack {guest} benign, where what it did was right; for a time,"
+        f" whatever it was, by trustctl release {guest}."
+    )
+
+
+def _step(step: Document, now: float) -> Iterator[str]:
+    stays = f" and has been so for {duration(step['dwell'])}" if step["dwell"] else ""
+    when = "that cannot be said now"
+    if step["earliest"] is not None:
+        when = f"at the earliest in {duration(step['earliest'] - now)}, without further cause"
+    yield f"Band {step['band']}, once trust is {step['enter']:g} or more{stays}: {when}."
+    for each in step["gives"]:
+        yield f"     It gives back {' '.join(each['actions'])} on {each['type']} {each['id']}."
 
 
 def _percent(share: float | None) -> str:
@@ -174,12 +179,12 @@ def often(probability: float | None) -> str:
 def _plain(found: Document) -> Iterator[Sequence[str]]:
     """Lines for programs; the first field says of what."""
     for key in ("id", "name", "freshness", "trust", "band", "since", "mode"):
-        yield key, _exact(found[key])
-    yield "uncertainty", _exact(found["opinion"]["uncertainty"])
+        yield key, exact(found[key])
+    yield "uncertainty", exact(found["opinion"]["uncertainty"])
     if found["standing"] is not None:
         yield from _plain_standing(found["standing"])
     for driver in found["drivers"]:
-        yield "driver", driver["name"], _exact(driver["share"]), driver["text"]
+        yield "driver", driver["name"], exact(driver["share"]), driver["text"]
     for access in found["lost"]:
         yield "lost", access["type"], access["id"], ",".join(access["lost"])
     for act in found["actions"]:
@@ -188,21 +193,23 @@ def _plain(found: Document) -> Iterator[Sequence[str]]:
 
 def _plain_standing(standing: Document) -> Iterator[Sequence[str]]:
     for key in ("ceiling", "repeats", "earliest"):
-        yield key, _exact(standing[key])
+        yield key, exact(standing[key])
     for each in standing["findings"]:
         yield (
             "finding",
             each["severity"],
             each["kind"],
-            _exact(each["ceiling"]),
-            _exact(each["opened"]),
+            exact(each["ceiling"]),
+            exact(each["opened"]),
             each["summary"],
         )
     for term in standing["terms"]:
         if term["share"]:
-            yield ("term", term["signal"], *(_exact(term[key]) for key in _TERM))
+            yield ("term", term["signal"], *(exact(term[key]) for key in _TERM))
     for line in standing["restore"]:
         yield "restore", line
+    for step in standing["steps"]:
+        yield "step", step["band"], *(exact(step[key]) for key in ("enter", "dwell", "earliest"))
 
 
 _TERM = (
@@ -216,7 +223,3 @@ _TERM = (
     "evidence",
     "since",
 )
-
-
-def _exact(value: object) -> str:
-    return NOTHING if value is None else str(value)

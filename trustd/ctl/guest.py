@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document, guest_path
 from trustd.ctl.guests import restricted
 from trustd.ctl.ordering import bounded, by_whom
@@ -19,7 +20,7 @@ from trustd.ctl.text import NOTHING, amount, duration, moment, ratio, setting, s
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @with_session
 def command(session: Session, *, guest: str) -> None:
     """Show everything that is known of one guest, by its UUID or name."""

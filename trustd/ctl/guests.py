@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trustd.ctl.completing import bands
 from trustd.ctl.connection import Document
 from trustd.ctl.ordering import pause_line
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
@@ -22,7 +23,12 @@ SORTS = ("trust", "uncertainty", "name", "age", "since")
 
 
 @click.command()
-@click.option("--band", multiple=True, help="Only guests in this band; may be repeated.")
+@click.option(
+    "--band",
+    multiple=True,
+    shell_complete=bands,
+    help="Only guests in this band; may be repeated.",
+)
 @click.option("--label", multiple=True, metavar="KEY[:VALUE]", help="Only guests with this label.")
 @click.option("--role", multiple=True, help="Only guests in this role; may be repeated.")
 @click.option("--sort", type=click.Choice(SORTS), default="trust", show_default=True)
@@ -30,6 +36,7 @@ SORTS = ("trust", "uncertainty", "name", "age", "since")
 @click.option(
     "--require",
     metavar="BAND",
+    shell_complete=bands,
     help="Exit with 3 where a guest that is shown is in a lower band than this.",
 )
 @with_session

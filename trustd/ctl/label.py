@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from trustd.ctl.completing import guests
 from trustd.ctl.objects import split_object
 from trustd.ctl.ordering import dry_run
 from trustd.ctl.session import Session, with_session
@@ -13,7 +14,9 @@ from trustd.ctl.tables import table
 
 
 @click.command()
-@click.argument("words", metavar="[NAME|UUID] [KEY=VALUE | KEY-]...", nargs=-1)
+@click.argument(
+    "words", metavar="[NAME|UUID] [KEY=VALUE | KEY-]...", nargs=-1, shell_complete=guests
+)
 @click.option(
     "--object", "target", callback=split_object, metavar="TYPE:ID", help="An object, not a guest."
 )

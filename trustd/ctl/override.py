@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import click
 from rich.console import RenderableType
 
+from trustd.ctl.completing import bands, guests
 from trustd.ctl.connection import Document, guest_path
 from trustd.ctl.ordering import (
     bounded,
@@ -25,8 +26,8 @@ from trustd.ctl.text import NOTHING
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
-@click.option("--band", help="The band.")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
+@click.option("--band", shell_complete=bands, help="The band.")
 @click.option("--at-most", "bound", flag_value="at-most", help="No better than it: narrows.")
 @click.option("--at-least", "bound", flag_value="at-least", help="No worse than it: lifts.")
 @click.option("--pin", "bound", flag_value="pin", default="pin", help="It, whatever trust says.")

@@ -13,8 +13,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from trustd.ctl.connection import Declined, Document
+from trustd.ctl.ordering import dry_run
 from trustd.ctl.session import ANSWER_IS_BAD, BAD_DOCUMENT, Session, with_session
-from trustd.ctl.tables import pairs, table
+from trustd.ctl.tables import cell, pairs, table
 from trustd.ctl.text import harmless
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -34,7 +35,8 @@ def command() -> None:
 @command.command()
 @click.argument("file", type=_FILE)
 @click.option("--strict", is_flag=True, help="Doubts are mistakes too.")
-def check(file: Path, *, strict: bool) -> None:
+@with_session
+def check(session: Session, *, file: Path, strict: bool) -> None:
     """Check FILE as a start or a reload would: every mistake at its place, tests included.
 
     Needs no daemon. Exits with 78 where the policy is wrong.
@@ -47,7 +49,13 @@ def check(file: Path, *, strict: bool) -> None:
     read = Source(file, None, features).read(at=time.time())
     for doubt in read.doubts:
         click.echo(f"{doubt.code}: {doubt.problem}", err=True)
-    click.echo(f"{harmless(read.policy.name)} {read.policy.id}")
+    name, identity = read.policy.name, read.policy.id
+    doubts = [f"{doubt.code}: {doubt.problem}" for doubt in read.doubts]
+    session.show(
+        {"name": name, "id": identity, "doubts": doubts},
+        lambda: [(name, identity)],
+        lambda: cell(f"{name} {identity}"),
+    )
     if strict and read.doubts:
         raise SystemExit(ANSWER_IS_BAD)
 
@@ -56,7 +64,8 @@ def check(file: Path, *, strict: bool) -> None:
 @click.argument("policy", type=_FILE)
 @click.argument("cases", type=_FILE, nargs=-1)
 @click.option("--coverage", is_flag=True, help="Name the rules that no case reaches.")
-def test(policy: Path, cases: Sequence[Path], *, coverage: bool) -> None:
+@with_session
+def test(session: Session, *, policy: Path, cases: Sequence[Path], coverage: bool) -> None:
     """Ask POLICY what the files of cases expect; without any, those in tests/ beside it.
 
     Needs no daemon. Exits with 3 where an answer is another one.
@@ -69,18 +78,30 @@ def test(policy: Path, cases: Sequence[Path], *, coverage: bool) -> None:
     loaded = load_policy(policy.read_text("utf-8"), str(policy))
     files = [load_cases(each.read_text("utf-8"), str(each)) for each in cases]
     report = run_cases(loaded, files or [found for _, found in cases_of(policy)])
-    for failed in report.failed:
-        what = failed.action or "band"
-        click.echo(harmless(f"{failed.case}: {what} is {failed.got}, expected {failed.expected}"))
+    failed = [
+        {
+            "case": each.case,
+            "what": each.action or "band",
+            "is": each.got,
+            "expected": each.expected,
+        }
+        for each in report.failed
+    ]
     reached = report.coverage
-    if coverage:
-        for kind in ("permits", "drops", "forbids", "bands"):
-            for name in getattr(reached, kind):
-                click.echo(harmless(f"never reached: {kind}: {name}"))
-    click.echo(
-        f"{report.answers} answers, {len(report.failed)} wrong;"
-        f" {reached.reached} of {reached.rules} rules reached"
-    )
+    missed = [
+        (kind, name)
+        for kind in ("permits", "drops", "forbids", "bands")
+        for name in (getattr(reached, kind) if coverage else ())
+    ]
+    found = {
+        "answers": report.answers,
+        "wrong": len(failed),
+        "rules": reached.rules,
+        "reached": reached.reached,
+        "failed": failed,
+        "unreached": [{"kind": kind, "name": name} for kind, name in missed],
+    }
+    session.show(found, lambda: _tested(found), lambda: _judged(found))
     if report.failed:
         raise SystemExit(ANSWER_IS_BAD)
 
@@ -110,8 +131,9 @@ def diff(session: Session, *, file: Path, fail_on: str | None) -> None:
 
 @command.command()
 @click.option("--force", is_flag=True, help="Also where its walls refuse guests that run now.")
+@dry_run
 @with_session
-def reload(session: Session, *, force: bool) -> None:
+def reload(session: Session, *, force: bool, dry_run: bool) -> None:
     """Have the daemon take over its policy file and its labels.
 
     Exits with 78 where the policy is wrong, or where a wall refuses a guest that runs now; the
@@ -119,13 +141,14 @@ def reload(session: Session, *, force: bool) -> None:
     `policy show` and in the metric trustd_wall_violations.
     """
     try:
-        found = session.connection.post("/v1/policy/reload", {"force": force})
+        found = session.connection.post("/v1/policy/reload", {"force": force, "dry_run": dry_run})
     except Declined as declined:
         if declined.status == HTTPStatus.UNPROCESSABLE_ENTITY:
             raise Invalid(declined.status, declined.message) from declined
         raise
-    rows = [("loaded", found["name"], found["id"])]
-    rows += [("doubt", doubt, "") for doubt in found["doubts"]]
+    rows = [("would load" if dry_run else "loaded", found["name"], found["id"])]
+    # below its first line a doubt has the place in the file
+    rows += [("doubt", doubt.partition("\n")[0], "") for doubt in found["doubts"]]
     rows += [("violated", violation, "") for violation in found["violations"]]
     session.show(found, lambda: rows, lambda: table(("", "", ""), rows))
 
@@ -152,6 +175,28 @@ def show(session: Session) -> None:
         lambda: [*head, *([line] for line in lines)],
         lambda: Group(pairs(head), Text(), *(Text(line) for line in lines)),
     )
+
+
+def _tested(found: Document) -> Iterator[Sequence[str]]:
+    for each in found["failed"]:
+        yield "failed", each["case"], each["what"], str(each["is"]), str(each["expected"])
+    for each in found["unreached"]:
+        yield "unreached", each["kind"], each["name"]
+    for name in ("answers", "wrong", "rules", "reached"):
+        yield name, str(found[name])
+
+
+def _judged(found: Document) -> RenderableType:
+    lines = [
+        f"{each['case']}: {each['what']} is {each['is']}, expected {each['expected']}"
+        for each in found["failed"]
+    ]
+    lines += [f"never reached: {each['kind']}: {each['name']}" for each in found["unreached"]]
+    lines.append(
+        f"{found['answers']} answers, {found['wrong']} wrong;"
+        f" {found['reached']} of {found['rules']} rules reached"
+    )
+    return Group(*map(cell, lines))
 
 
 def _differences(found: Document) -> Iterator[Sequence[str]]:

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from trustd.ctl.completing import guests
 from trustd.ctl.ordering import (
     by_whom,
     dry_run,
@@ -21,7 +22,7 @@ from trustd.ctl.text import NOTHING
 
 
 @click.command()
-@click.argument("guest", metavar="[NAME|UUID]", required=False)
+@click.argument("guest", metavar="[NAME|UUID]", required=False, shell_complete=guests)
 @lasting(needed=False)
 @reasoned(needed=False)
 @click.option("--remove", is_flag=True, help="Take the guest from the list.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import guest_path
 from trustd.ctl.ordering import dry_run, lasting, reasoned, show_order
 from trustd.ctl.session import Session, with_session
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @lasting(needed=True)
 @reasoned(needed=True)
 @dry_run

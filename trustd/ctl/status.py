@@ -13,7 +13,7 @@ from trustd.ctl.connection import Document
 from trustd.ctl.ordering import pause_line
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import band_style, cell, pairs
-from trustd.ctl.text import NOTHING, duration
+from trustd.ctl.text import duration, flat
 
 _ON_STOP = {
     "keep": "guests that are narrowed stay so",
@@ -26,7 +26,7 @@ _ON_STOP = {
 def command(session: Session) -> None:
     """Show the daemon's condition. Exits with 3 where it is not ready."""
     document = session.connection.get("/v1/status")
-    session.show(document, lambda: _flat(document), lambda: _table(document, time.time()))
+    session.show(document, lambda: flat(document), lambda: _table(document, time.time()))
     if not document["ready"]:
         raise SystemExit(ANSWER_IS_BAD)
 
@@ -119,28 +119,3 @@ def _levers(levers: list[Document]) -> str:
     if not known:
         return f"{len(levers)}, not probed"
     return f"{sum(lever['available'] for lever in known)} of {len(known)} available"
-
-
-def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """A document as dotted names and values."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
-        for index, inner in enumerate(value):
-            yield from _flat(inner, f"{path}.{index}")
-    elif isinstance(value, list):
-        yield path, ",".join(map(str, value))
-    else:
-        yield path, _word(value)
-
-
-def _word(value: object) -> str:
-    """A JSON value as a word.
-
-    >>> _word(0), _word(False), _word(None)
-    ('0', 'false', '-')
-    """
-    if value is None:
-        return NOTHING
-    return str(value).lower() if isinstance(value, bool) else str(value)

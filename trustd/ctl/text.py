@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 _DURATIONS: tuple[tuple[float, float, str, int], ...] = (
@@ -36,6 +37,15 @@ def harmless(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def exact(value: object) -> str:
+    """A value for a program.
+
+    >>> exact(0.25), exact(None)
+    ('0.25', '-')
+    """
+    return NOTHING if value is None else str(value)
 
 
 def ratio(value: float | None) -> str:
@@ -107,3 +117,32 @@ def setting(values: dict[str, object]) -> str:
         f"{key}={shown[value] if isinstance(value, bool) else value}"
         for key, value in sorted(values.items())
     )
+
+
+def flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """A document as dotted names and values.
+
+    >>> list(flat({"a": {"b": True}, "c": [1, 2]}))
+    [('a.b', 'true'), ('c', '1,2')]
+    """
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flat(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for index, inner in enumerate(value):
+            yield from flat(inner, f"{path}.{index}")
+    elif isinstance(value, list):
+        yield path, ",".join(map(str, value))
+    else:
+        yield path, _word(value)
+
+
+def _word(value: object) -> str:
+    """A JSON value as a word.
+
+    >>> _word(0), _word(False), _word(None)
+    ('0', 'false', '-')
+    """
+    if value is None:
+        return NOTHING
+    return str(value).lower() if isinstance(value, bool) else str(value)

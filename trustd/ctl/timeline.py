@@ -10,6 +10,7 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document, guest_path
 from trustd.ctl.ordering import seconds_of
 from trustd.ctl.session import Session, with_session
@@ -24,7 +25,7 @@ _ROWS = 24
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @click.option(
     "--since",
     "ago",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import click
 from rich.console import Group, RenderableType
 
+from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document, guest_path
+from trustd.ctl.instants import at_option, passed
 from trustd.ctl.objects import split_object
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import cell, pairs, table
@@ -19,14 +20,10 @@ _STYLES = {True: "green", False: "red", None: ""}
 
 
 @click.command()
-@click.argument("guest", metavar="NAME|UUID")
+@click.argument("guest", metavar="NAME|UUID", shell_complete=guests)
 @click.argument("action")
 @click.argument("target", callback=split_object, metavar="TYPE:ID")
-@click.option(
-    "--at",
-    metavar="TIME",
-    help="As it was then: 2026-12-01T08:00:00Z, with its zone; or 10m, 2h30m, 3d ago.",
-)
+@at_option
 @with_session
 def command(
     session: Session, *, guest: str, action: str, target: tuple[str, str], at: str | None
@@ -39,7 +36,7 @@ def command(
     kind, identity = target
     query = {"action": action, "type": kind, "id": identity}
     if at is not None:
-        query["at"] = _then(at)
+        query["at"] = passed(at)
     found = session.connection.get(f"{guest_path(guest)}/why", query)
     session.show(found, lambda: _plain(found), lambda: _shown(found))
     if not found["permit"]:
@@ -61,19 +58,6 @@ def _plain(found: Document) -> Iterator[Sequence[str]]:
 def _recorded(decision: Document) -> tuple[str, ...]:
     answer = "permit" if decision["permit"] else "deny"
     return moment(decision["at"]), answer, decision["reason"], decision["caller"] or NOTHING
-
-
-def _then(text: str) -> str:
-    """A time for the daemon: a span of time counts back from now."""
-    # what reads spans of time takes its time to load, and is seldom needed
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
-
-    from trustd.documents import Seconds  # noqa: PLC0415
-
-    try:
-        return str(time.time() - TypeAdapter(Seconds).validate_python(text))
-    except ValidationError:
-        return text
 
 
 def _shown(found: Document) -> RenderableType:

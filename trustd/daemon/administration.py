@@ -12,14 +12,18 @@ from math import isnan
 import structlog
 
 from trustd.api import access_shapes as shapes
+from trustd.api.office import Duty
 from trustd.api.peer import Peer
+from trustd.api.then_shapes import ThenDoc
 from trustd.config import AdministrationSettings
 from trustd.daemon.access import Access, boot_clock
 from trustd.daemon.between import Between
 from trustd.daemon.differing import difference_of
 from trustd.daemon.formerly import Formerly
+from trustd.daemon.recounting import recount
 from trustd.daemon.reloading import Reloading
 from trustd.decisions import Asker, Question
+from trustd.errors import Unsettled
 from trustd.model import Assessment, GuestId, ObjectRef
 from trustd.pipeline import objects_of
 from trustd.policy.terms import GUEST
@@ -47,7 +51,11 @@ class Administration:
         self._access = access
         self._between = between
         self._reloading = reloading
-        self._group = settings.group
+        administrators, operators = {settings.group}, {settings.operators}
+        self._groups = {
+            Duty.ADMINISTER: administrators,
+            Duty.OPERATE: administrators | operators,
+        }
         self._changing = threading.Lock()
         self._refusals: dict[int | None, deque[float]] = {}
 
@@ -92,6 +100,11 @@ class Administration:
         stores = self._access.stores
         formerly = Formerly(stores.past, stores.versions)
         return formerly.why(guest, action, target, at, registry)
+
+    def then(self, guest: str, at: float) -> ThenDoc:
+        """How a guest stood at a time that has passed, and why."""
+        stores = self._access.stores
+        return recount(stores.past, Formerly(stores.past, stores.versions), guest, at)
 
     def can(self, guest: Assessment) -> shapes.CanList:
         """What a guest may do to every object that is known."""
@@ -162,15 +175,18 @@ class Administration:
             ],
         )
 
-    async def reload(self, *, force: bool, peer: Peer) -> shapes.ReloadDoc:
-        """Take over the policy file, between two ticks."""
-        by = {"uid": peer.uid, "pid": peer.pid}
-        loaded = await self._between.do(lambda: self._reloading.now(force=force, by=by))
+    async def reload(self, *, force: bool, dry_run: bool, peer: Peer) -> shapes.ReloadDoc:
+        """Take over the policy file, between two ticks; or only say whether that would do."""
+        by, reloading = {"uid": peer.uid, "pid": peer.pid}, self._reloading
+        loaded = await self._between.do(
+            lambda: reloading.read(force=force) if dry_run else reloading.now(force=force, by=by)
+        )
         return shapes.ReloadDoc(
             loaded.policy.name,
             loaded.policy.id,
             [str(doubt.problem) for doubt in loaded.doubts],
             [problem.message for problem in loaded.broken],
+            dry_run,
         )
 
     def objects(self, kind: str | None) -> shapes.ObjectList:
@@ -252,7 +268,12 @@ class Administration:
                 },
             )
             if not change.dry_run:
-                store.change(entity, change.set, change.remove, entry)
+                try:
+                    store.change(entity, change.set, change.remove, entry)
+                except Unsettled:
+                    # the next tick goes by what the disk has
+                    self._access.labels_changed()
+                    raise
         if not change.dry_run:
             self._access.labels_changed()
             log.info("labels changed", type=change.type, id=change.id, labels=after, uid=peer.uid)
@@ -260,9 +281,9 @@ class Administration:
         others = {name: value for name, value in shown.items() if name not in before}
         return shapes.LabelsDoc(*entity, {**others, **after}, after)
 
-    def may_change(self, peer: Peer, groups: Collection[int]) -> bool:
-        """Root, the daemon's own user, and the members of the group of the settings."""
-        return peer.uid in {0, os.geteuid()} or self._group in groups
+    def may_change(self, peer: Peer, groups: Collection[int], duty: Duty) -> bool:
+        """Root, the daemon's own user, and the members of the groups of the settings."""
+        return peer.uid in {0, os.geteuid()} or not self._groups[duty].isdisjoint(groups)
 
     def refused(self, peer: Peer | None, what: Mapping[str, str]) -> None:
         """Journal a change that was refused; not without bound, for anybody can ask."""

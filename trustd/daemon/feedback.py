@@ -12,8 +12,7 @@ from trustd.api.feedback_shapes import AcknowledgedDoc, Acknowledgement
 from trustd.api.peer import Peer
 from trustd.daemon.between import Between
 from trustd.model import Assessment, GuestId
-from trustd.pipeline import Line, Word
-from trustd.trust import Explanation
+from trustd.pipeline import Account, Line, Word
 
 log = structlog.get_logger()
 
@@ -29,8 +28,8 @@ class Feedback:
         """Let an application answer by it."""
         app[FEEDBACK] = self
 
-    async def explain(self, guest: GuestId) -> Explanation:
-        """The stored terms of a guest's trust."""
+    async def explain(self, guest: GuestId) -> Account:
+        """The stored terms of a guest's trust, and its way back."""
         return await self._between.do(lambda: self._line.explain(guest))
 
     async def acknowledge(

@@ -23,7 +23,7 @@ _ABSENT = frozenset({GuestState.SHUTOFF, GONE})
 
 
 @dataclass(frozen=True, slots=True)
-class _Then:
+class Then:
     """One guest at a time.
 
     Args:
@@ -61,16 +61,16 @@ class Formerly:
             NotKnown: nothing is known of that time, or of that guest then.
             StoreError: the repository cannot be read.
         """
-        past, then = self._past, self._guest(key, at)
+        past, then = self._past, self.then(key, at)
         guest, document = then.seen.guest, then.seen.document
         version = self._versions.get(document["policy"])
         if version is None:
-            raise NotKnown(f"the policy of {_shown(at)} was not kept: {document['policy']}")
+            raise NotKnown(f"the policy of {shown(at)} was not kept: {document['policy']}")
         try:
             policy = load_policy(version.text, version.path)
         except PolicyError as error:
             raise NotKnown(
-                f"the policy that was in force at {_shown(at)} can no longer be read: {error}"
+                f"the policy that was in force at {shown(at)} can no longer be read: {error}"
             ) from error
         names = registry.names(target)
         labels = labels_under(names, past.objects(at))
@@ -110,25 +110,30 @@ class Formerly:
             recorded=None if recorded is None else DecisionDoc(*recorded),
         )
 
-    def _guest(self, key: str, at: float) -> _Then:
+    def then(self, key: str, at: float) -> Then:
+        """A guest at a time.
+
+        Raises:
+            NotKnown: nothing is known of that time, or of that guest then.
+        """
         run, following = self._past.runs(at)
         if run is None:
-            begins = f": the journal begins at {_shown(following.at)}" if following else ""
-            raise NotKnown(f"nothing is known of {_shown(at)}{begins}")
+            begins = f": the journal begins at {shown(following.at)}" if following else ""
+            raise NotKnown(f"nothing is known of {shown(at)}{begins}")
         guest = self._past.named(key, at)
         seen = None if guest is None else self._past.seen(guest, at)
         if seen is None:
-            raise NotKnown(f"no guest {key[:64]!r} was known at {_shown(at)}")
+            raise NotKnown(f"no guest {key[:64]!r} was known at {shown(at)}")
         if seen.document["state"] == GONE:
-            raise NotKnown(f"{seen.name} was gone at {_shown(at)}, since {_shown(seen.at)}")
+            raise NotKnown(f"{seen.name} was gone at {shown(at)}, since {shown(seen.at)}")
         moved = self._past.band(seen.guest, at)
         if moved is not None and moved.at >= seen.at:
             trust, band, since = moved.document["trust"], moved.document["after"], moved.at
         else:
             trust, band, since = seen.document["trust"], seen.document["band"], seen.at
-        return _Then(seen, band, trust, since, run, following)
+        return Then(seen, band, trust, since, run, following)
 
-    def _occupied(self, policy: Policy, then: _Then, at: float) -> Occupied:
+    def _occupied(self, policy: Policy, then: Then, at: float) -> Occupied:
         """Who ran on the host, as far as a wall looks at it."""
         if not policy.running_walls:
             return NOBODY
@@ -152,24 +157,29 @@ def _subject(policy: Policy, seen: Entry) -> Subject:
     return replace(subject, protected=document["protected"], modes=modes)
 
 
-def _notes(then: _Then, at: float) -> Iterator[str]:
+def _notes(then: Then, at: float) -> Iterator[str]:
     """What is to be known about the answer."""
     trust = "unknown" if then.trust is None or isnan(then.trust) else f"{then.trust:.2f}"
-    yield f"band {then.band} was told at {_shown(then.since)}, with trust {trust}"
+    yield f"band {then.band} was told at {shown(then.since)}, with trust {trust}"
+    yield from doubts(then, at)
+
+
+def doubts(then: Then, at: float) -> Iterator[str]:
+    """What is uncertain of a time."""
     if then.seen.at < then.run.at:
-        yield f"the guest was not heard of since trustd began at {_shown(then.run.at)}"
+        yield f"the guest was not heard of since trustd began at {shown(then.run.at)}"
     following = then.following
     if following is not None and not isnan(following.heard) and following.heard < at:
         yield (
-            f"trustd may not have run then: its last sign is of {_shown(following.heard)}, and it"
-            f" began again at {_shown(following.at)}; shown is what held at the last"
+            f"trustd may not have run then: its last sign is of {shown(following.heard)}, and it"
+            f" began again at {shown(following.at)}; shown is what held at the last"
         )
 
 
-def _shown(at: float) -> str:
+def shown(at: float) -> str:
     """A time for people.
 
-    >>> _shown(0.0)
+    >>> shown(0.0)
     '1970-01-01T00:00:00Z'
     """
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

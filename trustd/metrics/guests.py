@@ -21,12 +21,12 @@ from trustd.model import (
     FeatureSpec,
     Fleet,
     Freshness,
-    Gap,
     GuestId,
     GuestState,
     Mode,
     OutcomeStatus,
     Severity,
+    gathered,
 )
 
 
@@ -91,6 +91,7 @@ class GuestSeries:
 
     def __init__(self, features: Sequence[FeatureSpec]) -> None:
         self._labels: dict[GuestId, str] = {}
+        self._facts: dict[GuestId, tuple[str, tuple[str, ...], str]] = {}
         self._features: dict[str, tuple[FeatureSpec, Family]] = {}
         for feature in features:
             name = metric_name(feature)
@@ -107,7 +108,7 @@ class GuestSeries:
         """The page's part about guests, a metric at a time."""
         guests = tuple(fleet.guests.values())
         labels = self._labels_of(guests)
-        yield _info(guests, labels)
+        yield self._info(guests, labels)
         yield _plain(TRUST, labels, [guest.trust for guest in guests])
         yield _plain(UNCERTAINTY, labels, [guest.opinion.uncertainty for guest in guests])
         yield _plain(AGE, labels, [guest.age for guest in guests])
@@ -121,8 +122,10 @@ class GuestSeries:
         yield _split(RESTRICTED, "mode", tuple(Mode), labels, map(_restricted, guests))
         yield _split(FINDINGS, "severity", tuple(Severity), labels, map(_findings, guests))
         yield _plain(LOST, labels, [_lost(guest) for guest in guests])
-        for feature, family in self._features.values():
-            yield _feature(feature, family, labels, guests)
+        known = [feature.name for feature, _ in self._features.values()]
+        values, _ = gathered([guest.samples for guest in guests], known)
+        for (feature, family), column in zip(self._features.values(), values.T, strict=True):
+            yield _plain(family, labels, (column * base_factor(feature)).tolist())
 
     def _labels_of(self, guests: Sequence[Assessment]) -> list[str]:
         """The text ``uuid="..."`` of each guest; forgets guests that are gone."""
@@ -132,18 +135,22 @@ class GuestSeries:
         }
         return list(self._labels.values())
 
+    def _info(self, guests: Sequence[Assessment], labels: Sequence[str]) -> bytes:
+        """What is told in words; made anew of a guest of which it is another."""
+        known, self._facts = self._facts, {}
+        for guest, label in zip(guests, labels, strict=True):
+            name, roles = guest.guest.name, guest.permissions.roles
+            kept = known.get(guest.id)
+            if kept is None or kept[:2] != (name, roles):
+                told = label_value(",".join(sorted(roles)))
+                line = f'{INFO.name}{{{label},guest="{label_value(name)}",roles="{told}"}} 1\n'
+                kept = name, roles, line
+            self._facts[guest.id] = kept
+        return (INFO.head + "".join(line for _, _, line in self._facts.values())).encode()
+
 
 def _own(name: str) -> bool:
     return any(family.name == name for family in FAMILIES)
-
-
-def _info(guests: Sequence[Assessment], labels: Sequence[str]) -> bytes:
-    lines = [
-        f'{INFO.name}{{{label},guest="{label_value(guest.guest.name)}"'
-        f',roles="{label_value(",".join(sorted(guest.permissions.roles)))}"}} 1\n'
-        for guest, label in zip(guests, labels, strict=True)
-    ]
-    return (INFO.head + "".join(lines)).encode()
 
 
 def _plain(family: Family, labels: Sequence[str], values: Sequence[float]) -> bytes:
@@ -158,17 +165,12 @@ def _plain(family: Family, labels: Sequence[str], values: Sequence[float]) -> by
 
 
 def _states(
-    family: Family, key: str, states: Sequence[str], labels: Sequence[str], now: Sequence[str]
+    family: Family, key: str, states: Sequence[str], labels: Sequence[str], now: Iterable[str]
 ) -> bytes:
     """A series for each state, 1 for the one that holds: a change ends no series."""
-    endings = [(state, f',{key}="{label_value(state)}"}} ') for state in states]
-    name = family.name
-    lines = [
-        f"{name}{{{label}{ending}{'1' if state == present else '0'}\n"
-        for label, present in zip(labels, now, strict=True)
-        for state, ending in endings
-    ]
-    return (family.head + "".join(lines)).encode()
+    numbers = {state: tuple(int(each == state) for each in states) for state in states}
+    none = (0,) * len(states)
+    return _split(family, key, states, labels, (numbers.get(each, none) for each in now))
 
 
 def _split(
@@ -176,44 +178,49 @@ def _split(
     key: str,
     parts: Sequence[str],
     labels: Sequence[str],
-    numbers: Iterable[Sequence[int]],
+    numbers: Iterable[tuple[int, ...]],
 ) -> bytes:
-    """A series for each part, each with a number of its own."""
+    """A series for each part, each with a number of its own.
+
+    Nearly all guests have the same numbers: what stands between their labels is made once.
+    """
     endings = [f',{key}="{label_value(part)}"}} ' for part in parts]
     name = family.name
-    lines = [
-        f"{name}{{{label}{ending}{number}\n"
-        for label, row in zip(labels, numbers, strict=True)
-        for ending, number in zip(endings, row, strict=True)
-    ]
+    between: dict[tuple[int, ...], list[str]] = {}
+    lines: list[str] = []
+    for label, row in zip(labels, numbers, strict=True):
+        pieces = between.get(row)
+        if pieces is None:
+            text = "".join(
+                f"{name}{{{_PLACE}{ending}{number}\n"
+                for ending, number in zip(endings, row, strict=True)
+            )
+            pieces = between[row] = text.split(_PLACE)
+        lines.append(label.join(pieces))
     return (family.head + "".join(lines)).encode()
 
 
-def _feature(
-    feature: FeatureSpec, family: Family, labels: Sequence[str], guests: Sequence[Assessment]
-) -> bytes:
-    key, factor, name = feature.name, base_factor(feature), family.name
-    lines = []
-    for guest, label in zip(guests, labels, strict=True):
-        value = guest.samples.get(key)
-        if value is None or isinstance(value, Gap) or not isfinite(value):
-            continue
-        lines.append(f"{name}{{{label}}} {value * factor:.9g}\n")
-    return (family.head + "".join(lines)).encode()
+_PLACE = "\0"
+"""Where a guest's label goes; in no label's value."""
+_NONE_OPEN = (0,) * len(Severity)
 
 
-def _restricted(guest: Assessment) -> Sequence[int]:
+def _restricted(guest: Assessment) -> tuple[int, int]:
     """In the order of :class:`Mode`: whether a lever would, and does, narrow it."""
+    if not guest.outcomes:
+        return 0, 0
     statuses = {outcome.status for outcome in guest.outcomes}
     return int(OutcomeStatus.WOULD_APPLY in statuses), int(not IN_FORCE.isdisjoint(statuses))
 
 
-def _findings(guest: Assessment) -> Sequence[int]:
+def _findings(guest: Assessment) -> tuple[int, ...]:
     """In the order of :class:`Severity`: how many are open."""
+    if not guest.findings:
+        return _NONE_OPEN
     counts = [0] * len(Severity)
     for finding in guest.findings:
         counts[finding.severity.rank] += 1
-    return counts
+    return tuple(counts)
 
 
 def _lost(guest: Assessment) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from trustd.metrics.evidence import EvidenceMeters
 from trustd.metrics.incidents import IncidentMeters
 from trustd.metrics.orders import OrderMeters
 from trustd.metrics.outcomes import OutcomeLog
-from trustd.model import Fleet, GapReason, Mode, OutcomeStatus
-from trustd.model.features import Gap
+from trustd.metrics.trail import TrailMeters
+from trustd.model import Fleet, Mode, OutcomeStatus, gap_counts
 
 _TICK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ACTION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -28,10 +29,12 @@ class Meters:
 
     Attributes:
         registry: holds every metric of this object and nothing else.
+        evidence: what became of other services' reports.
         requests: answers of the API, by route, method and status code.
         incidents: incidents that wait for somebody.
         notices: tries to tell receivers, by receiver and result.
         streams: event streams that are open.
+        trail: whether the audit trail is sound.
         streams_dropped: event streams that were closed because they lagged.
     """
 
@@ -46,6 +49,8 @@ class Meters:
         self._orders = OrderMeters(own)
         self._levers = _Levers(own)
         self.incidents = IncidentMeters(own)
+        self.trail = TrailMeters(own)
+        self.evidence = EvidenceMeters(own)
         self._build = _gauge(
             own, "trustd_build_info", "Version of the daemon; always 1.", "version"
         )
@@ -206,12 +211,8 @@ class _Collectors:
             self._ok.labels(name).set(not health.error)
             _count_up(self._errors.labels(name), self._counted.get(name, 0), health.errors)
             self._counted[name] = health.errors
-        gaps = dict.fromkeys(list(GapReason)[1:], 0)
-        for guest in fleet.guests.values():
-            for value in guest.samples.values():
-                if isinstance(value, Gap):
-                    gaps[value.reason] += 1
-        for reason, number in gaps.items():
+        samples = [guest.samples for guest in fleet.guests.values()]
+        for reason, number in gap_counts(samples).items():
             self._gaps.labels(reason.name.lower().replace("_", "-")).set(number)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from prometheus_client import generate_latest
 
 from trustd.metrics.guests import GuestSeries
 from trustd.metrics.meters import Meters
-from trustd.model import FeatureSpec, Fleet
+from trustd.metrics.raw import RawSeries
+from trustd.model import FeatureSpec, Fleet, Reading
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,16 +35,21 @@ class Exposition:
 
     Args:
         features: every feature that a guest may have.
+        raw: writes the raw telemetry too; None where nobody asked for it.
 
     Raises:
         CollectError: two features would share a metric.
     """
 
-    def __init__(self, features: Sequence[FeatureSpec]) -> None:
+    def __init__(self, features: Sequence[FeatureSpec], raw: RawSeries | None = None) -> None:
         self._guests = GuestSeries(features)
+        self._raw = raw
 
-    def render(self, fleet: Fleet, meters: Meters) -> MetricsPage:
+    def render(self, fleet: Fleet, meters: Meters, reading: Reading | None = None) -> MetricsPage:
         """Build the page.
+
+        Args:
+            reading: what the fleet was made of; without it there is no raw telemetry.
 
         It is made in pieces, so that no single step holds the interpreter for
         longer than a moment: the loop serves requests meanwhile.
@@ -52,7 +59,9 @@ class Exposition:
         squeeze = zlib.compressobj(level=1, wbits=31)
         plain: list[bytes] = []
         compressed: list[bytes] = []
-        for chunk in (generate_latest(meters.registry), *self._guests.chunks(fleet)):
+        raw = () if self._raw is None or reading is None else self._raw.chunks(fleet, reading)
+        chunks = chain((generate_latest(meters.registry),), self._guests.chunks(fleet), raw)
+        for chunk in chunks:
             plain.append(chunk)
             compressed.append(squeeze.compress(chunk))
         compressed.append(squeeze.flush())

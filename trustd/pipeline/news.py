@@ -10,6 +10,8 @@ from trustd.repository import Entry, Kin
 
 _MOMENTARY = frozenset({OutcomeStatus.APPLIED, OutcomeStatus.RESTORED})
 """Said in one tick only, the one in which it happened."""
+ENDED = "ended"
+"""Of an action in the journal: it is over, and there was nothing to give back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class News:
         changed = known.found is None
         if now.outcomes or known.told:
             entries += [_action_entry(now, each) for each in _unheard(known.told, now.outcomes)]
+            entries += [_ended_entry(now, place) for place in _ended(known.told, now.outcomes)]
             told = {
                 _place(each): _standing(each)
                 for each in now.outcomes
@@ -113,6 +116,38 @@ def kin_entry(kin: Kin, heir: str, forebear: str, trust: float | None) -> Entry:
     )
 
 
+def given_back(
+    outcomes: Mapping[GuestId, tuple[Outcome, ...]], names: Mapping[GuestId, str]
+) -> tuple[Entry, ...]:
+    """What the journal has to say of devices that are given back after the last tick.
+
+    Args:
+        outcomes: what became of it, by guest.
+        names: of the guests that are there.
+    """
+    return tuple(
+        Entry(
+            each.at,
+            guest,
+            names.get(guest, ""),
+            "action",
+            {
+                "lever": each.action.lever,
+                "device": each.action.device,
+                "setting": dict(each.action.setting),
+                "because": "trustd stops",
+                "status": each.status,
+                "prior": dict(each.prior),
+                "error": each.error,
+                "foreign": each.foreign,
+            },
+        )
+        for guest, found in outcomes.items()
+        for each in found
+        if each.status is OutcomeStatus.RESTORED
+    )
+
+
 def _place(outcome: Outcome) -> str:
     return f"{outcome.action.lever} {outcome.action.device}"
 
@@ -128,6 +163,14 @@ def _unheard(told: Mapping[str, str], outcomes: tuple[Outcome, ...]) -> Iterator
             each.status is not OutcomeStatus.HELD and told.get(_place(each)) != each.status
         ):
             yield each
+
+
+def _ended(told: Mapping[str, str], outcomes: tuple[Outcome, ...]) -> Iterator[str]:
+    """What is not asked for any more and was not given back: there was nothing to give back."""
+    present = {_place(each) for each in outcomes}
+    for place, status in told.items():
+        if place not in present and status != OutcomeStatus.DONE:
+            yield place
 
 
 def _band_entry(now: Assessment, before: str) -> Entry:
@@ -164,6 +207,29 @@ def _action_entry(now: Assessment, outcome: Outcome) -> Entry:
             "prior": dict(outcome.prior),
             "error": outcome.error,
             "foreign": outcome.foreign,
+            "band": now.band,
+            "mode": now.mode,
+            "policy": now.policy,
+        },
+    )
+
+
+def _ended_entry(now: Assessment, place: str) -> Entry:
+    lever, _, device = place.partition(" ")
+    return Entry(
+        now.at,
+        now.id,
+        now.guest.name,
+        "action",
+        {
+            "lever": lever,
+            "device": device,
+            "setting": {},
+            "because": "nothing asks for it any more",
+            "status": ENDED,
+            "prior": {},
+            "error": "",
+            "foreign": "",
             "band": now.band,
             "mode": now.mode,
             "policy": now.policy,
