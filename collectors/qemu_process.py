@@ -236,13 +236,16 @@ def _child_pids(process: psutil.Process, root: Path) -> Sequence[int]:
 
 
 def _descriptors(root: Path) -> Iterator[tuple[str, bool]]:
-    """What each open descriptor leads to, and whether it can be written to."""
-    for name in os.listdir(root / "fd"):  # noqa: PTH208 - a guest has hundreds of them
-        descriptor = root / "fd" / name
+    """What each open descriptor leads to, and whether it is a file that can be written to."""
+    # Texts, not Paths: a guest has hundreds of them, and making a Path costs more than the call.
+    directory = f"{root}/fd/"
+    for name in os.listdir(directory):  # noqa: PTH208
+        descriptor = directory + name
         with suppress(FileNotFoundError, ProcessLookupError):
+            target = os.readlink(descriptor)  # noqa: PTH115
             # procfs shows the mode of opening as the permissions of the link.
-            writable = bool(descriptor.lstat().st_mode & stat.S_IWUSR)
-            yield str(descriptor.readlink()), writable
+            written = target.startswith("/") and os.lstat(descriptor).st_mode & stat.S_IWUSR
+            yield target, bool(written)
 
 
 def _listeners(

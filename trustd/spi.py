@@ -137,7 +137,7 @@ class Hypervisor(Protocol):
     """The one door to the guests of a host, or to a recording of them."""
 
     def start(self) -> None:
-        """Begin to connect; returns at once, also where nothing answers yet."""
+        """Begin to connect; returns soon, also where nothing answers yet."""
 
     def sample(self) -> Reading:
         """Read all guests. Never blocks longer than its deadline, never raises."""

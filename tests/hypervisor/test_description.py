@@ -101,14 +101,14 @@ def test_readonly_kind_and_alias_of_a_disk():
                 "<interface type='network'><mac address='52:54:00:AB:CD:EF'/>"
                 "<source network='n' portid='p' bridge='br'/><target dev='vnet3'/></interface>"
             ),
-            Nic("52:54:00:ab:cd:ef", "n", "vnet3"),
+            Nic("52:54:00:ab:cd:ef", "n", "vnet3", bridge="br"),
         ),
         (
             (
                 "<interface type='bridge'><source bridge='br0'/><target dev='tap'/>"
                 "<link state='down'/><alias name='net0'/></interface>"
             ),
-            Nic("", "br0", "tap", link=False, alias="net0"),
+            Nic("", "br0", "tap", link=False, alias="net0", bridge="br0"),
         ),
         (
             "<interface type='direct'><source dev='eth0' mode='vepa'/></interface>",
@@ -120,7 +120,7 @@ def test_readonly_kind_and_alias_of_a_disk():
                 "<interface type='bridge'><source bridge='ovs'/>"
                 "<virtualport type='openvswitch'/></interface>"
             ),
-            Nic("", "ovs", filterable=False),
+            Nic("", "ovs", filterable=False, bridge="ovs"),
         ),
         (
             (

@@ -133,6 +133,19 @@ def test_the_time_of_a_sample_is_from_before_the_call(open_door, fleet):
     assert reading.guests[victim.uuid].clock - reading.clock < 0.2
 
 
+def test_many_guests_are_given_longer(open_door, fleet):
+    """A deadline that is too short for so many emulators grows with their number, from the first
+    sample on; without that no guest would ever be whole."""
+    hurried = open_door(deadline=0.005, per_guest=0.0)
+    assert not any(part.whole for part in hurried.sample().guests.values())
+    # what the other one began is over, and no guest is passed by because of it
+    wait_until(lambda: hurried.condition().abandoned == 0, "every call came back", seconds=10)
+    patient = open_door(deadline=0.005, per_guest=0.25)
+    reading = patient.sample()
+    assert set(reading.guests) == {guest.uuid for guest in fleet.guests}
+    settle(patient, fleet)
+
+
 def test_a_guest_without_balloon_disk_and_network_is_whole(door, fleet):
     """What a guest does not have is absent, and does not make it partial."""
     reading = settle(door, fleet)

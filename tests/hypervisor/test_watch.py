@@ -27,6 +27,11 @@ def connected(door: LibvirtHypervisor, fleet: Hypervisor) -> LibvirtHypervisor:
     return door
 
 
+def test_the_first_tick_finds_every_guest(door, fleet):
+    """Beginning to connect ends with the first inventory, so that no guest appears a tick late."""
+    assert set(door.inventory()) == {guest.uuid for guest in fleet.guests}
+
+
 @pytest.fixture
 def heard(connected: LibvirtHypervisor) -> Callable[..., Heard]:
     """Collects events until one is of this kind, and tells them all."""

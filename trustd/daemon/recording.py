@@ -10,7 +10,8 @@ from pathlib import Path
 import structlog
 
 from trustd.config import Settings
-from trustd.hypervisor import HypervisorSettings, LibvirtHypervisor, Recorder
+from trustd.daemon.build import door_of
+from trustd.hypervisor import LibvirtHypervisor, Recorder
 
 log = structlog.get_logger()
 
@@ -24,10 +25,7 @@ def record(settings: Settings, file: Path) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    door = LibvirtHypervisor(
-        HypervisorSettings(settings.hypervisor.uri, settings.hypervisor.deadline)
-    )
-    recorder = Recorder(door, file, at=time.time())
+    recorder = Recorder(LibvirtHypervisor(door_of(settings)), file, at=time.time())
     recorder.start()
     log.info("recording", file=str(file), interval=settings.interval)
     try:

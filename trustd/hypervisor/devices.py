@@ -42,6 +42,7 @@ def nic(element: Element, *, running: bool) -> Nic:
         link=_at(element, "link", "state") != "down",
         alias=_at(element, "alias", "name"),
         filterable=kind in _FILTERED and _at(element, "virtualport", "type") != "openvswitch",
+        bridge=_at(element, "source", "bridge"),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from trustd.hypervisor.sampling import Sampler
 from trustd.hypervisor.settings import HypervisorSettings
 from trustd.hypervisor.watch import Watch
-from trustd.model import Guest, GuestEvent, GuestId, HypervisorCondition, Reading
+from trustd.model import Guest, GuestEvent, GuestId, GuestState, HypervisorCondition, Reading
 
 
 class LibvirtHypervisor:
@@ -34,12 +34,15 @@ class LibvirtHypervisor:
         return self._watch.dropped
 
     def start(self) -> None:
-        """Begin to connect; returns at once, also where nothing answers yet."""
+        """Begin to connect; returns with the first inventory, or soon where there is none."""
         self._watch.start()
 
     def sample(self) -> Reading:
         """Read all guests; never longer than the deadline, never raises."""
-        reading = self._sampler.sample()
+        known = self._watch.inventory().values()
+        reading = self._sampler.sample(
+            sum(guest.state is not GuestState.SHUTOFF for guest in known)
+        )
         with self._lock:
             self._silence = reading.error
             self._unresponsive = sum(not guest.whole for guest in reading.guests.values())

@@ -31,9 +31,6 @@ _STATES: Mapping[int, GuestState] = {
     libvirt.VIR_DOMAIN_CRASHED: GuestState.CRASHED,
 }
 
-_FROM_EMULATOR = ("balloon.rss", "block.0.rd.reqs")
-"""Fields that libvirt gives only where it could speak with the emulator."""
-
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -100,8 +97,7 @@ def whole_statistics(
         reading = _reading(domain, stats, moment, whole=True)
         guests[reading.guest] = reading
     for domain, stats in active:
-        answered = any(name in stats for name in _FROM_EMULATOR)
-        reading = _reading(domain, stats, moment, whole=answered)
+        reading = _reading(domain, stats, moment, whole=_answered(stats))
         guests[reading.guest] = reading
     return Batch(moment, guests, Moment.now().clock - moment.clock)
 
@@ -140,6 +136,11 @@ def _reading(
         stats,
         whole,
     )
+
+
+def _answered(stats: Stats) -> bool:
+    """Whether libvirt could speak with the emulator: these fields it gives only then."""
+    return "balloon.rss" in stats or "block.0.rd.reqs" in stats
 
 
 def _information(domain: libvirt.virDomain) -> Mapping[str, int]:

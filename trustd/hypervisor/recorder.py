@@ -54,7 +54,7 @@ class Recorder:
         self._write(Header(at))
 
     def start(self) -> None:
-        """Begin to connect; returns at once, also where nothing answers yet."""
+        """Begin to connect; returns soon, also where nothing answers yet."""
         self._door.start()
 
     def sample(self) -> Reading:

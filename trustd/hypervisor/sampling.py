@@ -22,6 +22,8 @@ from trustd.model import GuestId, Reading
 
 _HANGS_PAST = 4.0
 """A bulk call that takes this many times as long as usual is taken to hang."""
+_SLOW_PAST = 1.25
+"""One that takes this many times as long as usual is only slow."""
 _PATIENCE = (0.15, 0.4)
 """The least and the most of the deadline that one bulk call is waited for."""
 _LAST_RESORT = 0.2
@@ -40,6 +42,7 @@ class Sampler:
     """
 
     def __init__(self, settings: HypervisorSettings) -> None:
+        self._settings = settings
         self._deadline = settings.deadline
         self._bulk = Lanes(settings, writable=False, name="sampling")
         self._gentle = Lanes(settings, writable=False, name="fallback")
@@ -51,9 +54,15 @@ class Sampler:
         """Calls that were given up and have not come back."""
         return self._bulk.busy + self._gentle.busy
 
-    def sample(self) -> Reading:
-        """Read all guests; never longer than the deadline, never raises."""
+    def sample(self, expected: int = 0) -> Reading:
+        """Read all guests; never longer than the deadline, never raises.
+
+        Args:
+            expected: how many guests run, as far as is known.
+        """
         moment = Moment.now()
+        # libvirt asks one emulator after the other, so that the call takes as long as they are many
+        self._deadline = self._settings.deadline_for(expected)
         end = time.monotonic() + self._deadline
         try:
             batches = self._batches(self._holds.held(moment.clock), end)
@@ -113,7 +122,11 @@ class Sampler:
 
     def _patience(self) -> float:
         least, most = (part * self._deadline for part in _PATIENCE)
-        return most if self._usual is None else min(max(self._usual * _HANGS_PAST, least), most)
+        if self._usual is None:
+            return most
+        # with so many guests that the usual call takes most of that, none is made twice for nothing
+        most = max(most, self._usual * _SLOW_PAST)
+        return min(max(self._usual * _HANGS_PAST, least), most)
 
     def _ask_gently(self, only: frozenset[GuestId] | None, end: float) -> Future[Batch] | None:
         return self._gentle.submit(partial(responsive_statistics, only=only, until=end))

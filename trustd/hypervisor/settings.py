@@ -11,7 +11,9 @@ class HypervisorSettings:
 
     Args:
         uri: libvirt's connection URI; ``?socket=PATH`` names another socket.
-        deadline: seconds that one sample of all guests may take in all.
+        deadline: seconds that one sample of all guests may take in all, at least.
+        per_guest: seconds of it for each guest, where that is more in all.
+        longest: the most that it becomes by the number of guests.
         calls: calls that may be under way at once, each on a connection of its own;
             a call that does not come back keeps its place, and libvirtd has 20 workers.
         retry_first: seconds before the first attempt to connect again.
@@ -23,8 +25,19 @@ class HypervisorSettings:
 
     uri: str = "qemu:///system"
     deadline: float = 1.0
+    per_guest: float = 0.05
+    longest: float = 4.0
     calls: int = 6
     retry_first: float = 0.2
     retry_most: float = 5.0
     refresh: float = 60.0
     keepalive: int = 5
+
+    def deadline_for(self, guests: int) -> float:
+        """Seconds that one sample of so many guests may take.
+
+        >>> settings = HypervisorSettings()
+        >>> [settings.deadline_for(guests) for guests in (10, 60, 1000)]
+        [1.0, 3.0, 4.0]
+        """
+        return max(self.deadline, min(self.per_guest * guests, self.longest))

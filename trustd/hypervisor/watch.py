@@ -40,6 +40,7 @@ class Watch:
         self._stop = threading.Event()
         self._overflow = threading.Event()
         self._resynced = threading.Event()
+        self._met = threading.Event()
         self._trouble = "not connected yet"
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -54,8 +55,13 @@ class Watch:
         return self._heard.dropped + self._ready.dropped
 
     def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Begin to connect; returns with the first inventory, or with the reason for none.
+
+        Without it the first tick would find no guest, and all would appear a tick later.
+        A hypervisor that says nothing is waited for as long as for a sample of very many.
+        """
         self._thread.start()
+        self._met.wait(self._settings.longest)
 
     def inventory(self) -> Mapping[GuestId, Guest]:
         """Every guest, as of the last event; the last known while disconnected."""
@@ -98,6 +104,7 @@ class Watch:
                 self._serve(connection)
             except TrustdError as error:
                 self._trouble = str(error)
+                self._met.set()
             self._stop.wait(pause)
             pause = min(pause * 2, self._settings.retry_most)
 
@@ -109,6 +116,7 @@ class Watch:
             self._inventory.read_all(connection.handle)
             self._resynced.set()
             self._trouble = ""
+            self._met.set()
             self._follow(connection)
         except libvirt.libvirtError as error:
             raise translated(error) from error
