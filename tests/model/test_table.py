@@ -1,5 +1,7 @@
 """Statistics as columns."""
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,6 +81,18 @@ def test_a_device_keeps_its_counter_when_its_index_moves() -> None:
     after = ReplyTable([{"net.count": 1, "net.0.name": "b", "net.0.c": 30}])
     rate = device_rate(before.devices("net"), after.devices("net"), "c", np.array([2.0]))
     assert rate.values.tolist() == [[10.0]]
+
+
+def test_a_table_does_not_hold_the_ones_before_it() -> None:
+    """However many replies were compared, only those that somebody holds are kept."""
+    counters = [{"net.count": 1, "net.0.name": "a", "net.0.c": tick} for tick in range(4)]
+    first, *others = (ReplyTable([row]).devices("net") for row in counters)
+    let_go, before = weakref.ref(first), first
+    for after in others:
+        assert device_rate(before, after, "c", np.array([1.0])).values.tolist() == [[1.0]]
+        before = after
+    del first
+    assert let_go() is None
 
 
 def test_devices_of_one_name_are_not_told_apart() -> None:

@@ -16,9 +16,10 @@ from trustd.model import (
     GuestReading,
     GuestState,
     Reading,
+    Samples,
     counter_rate,
 )
-from trustd.pipeline.frames import Frame, Pairing, Samples
+from trustd.pipeline.frames import Pairing, framed
 
 A, B = GuestId("a"), GuestId("b")
 
@@ -54,7 +55,7 @@ def frame_of(pair):
     rate = counter_rate(pair.before.column("net.tx"), pair.after.column("net.tx"), pair.seconds)
     memory = pair.after.column("mem")
     gauge = Columns(memory[:, None], np.where(np.isnan(memory), 3, 0).astype(np.int8)[:, None])
-    return Frame.of(FEATURES, Columns.stack([rate, gauge]), pair)
+    return framed(FEATURES, Columns.stack([rate, gauge]), pair)
 
 
 def test_first_reading_has_no_rate_but_its_gauges():

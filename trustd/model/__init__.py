@@ -61,6 +61,7 @@ from trustd.model.rates import (
     while_running,
 )
 from trustd.model.reading import GuestReading, Reading, StatGroup
+from trustd.model.samples import Frame, Samples, gap_counts, gathered
 from trustd.model.table import DeviceTable, FloatArray, ReplyTable, Stat, Stats
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "Finding",
     "Fleet",
     "FloatArray",
+    "Frame",
     "Freshness",
     "Gap",
     "GapArray",
@@ -117,6 +119,7 @@ __all__ = [
     "Protection",
     "Reading",
     "ReplyTable",
+    "Samples",
     "Setting",
     "Severity",
     "Stat",
@@ -127,6 +130,8 @@ __all__ = [
     "WallBreach",
     "counter_rate",
     "device_rate",
+    "gap_counts",
+    "gathered",
     "gauge",
     "is_interval",
     "scaled",

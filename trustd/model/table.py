@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from math import nan
 from typing import cast
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,8 +130,8 @@ class DeviceTable:
     """
 
     __slots__ = (
-        "_columns", "_earlier", "_layouts", "_order", "_places", "_prefix", "names",
-        "none", "owner",
+        "__weakref__", "_columns", "_earlier", "_layouts", "_order", "_places", "_prefix",
+        "names", "none", "owner",
     )  # fmt: skip
 
     def __init__(self, layouts: Sequence[_Layout], prefix: str, *, none: NDArray[np.bool_]) -> None:
@@ -138,7 +139,7 @@ class DeviceTable:
         self._prefix = prefix
         self._layouts = layouts
         self._columns: dict[str, FloatArray] = {}
-        self._earlier: DeviceTable | None = None
+        self._earlier: ref[DeviceTable] | None = None
         self._places: IndexArray | None = None
         owner: list[int] = []
         indices: list[int] = []
@@ -165,9 +166,10 @@ class DeviceTable:
 
         Of devices of one guest that share a name none can be told to be the same.
         """
-        if self._earlier is not before:
+        if self._earlier is None or self._earlier() is not before:
             self._places = self._places_in(before)
-            self._earlier = before
+            # weakly: else every table would hold the one before it, back to the first
+            self._earlier = ref(before)
         column = before.column(name)
         if self._places is None:
             return column

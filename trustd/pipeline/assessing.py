@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from trustd.model import (
     Assessment,
     Driver,
     Finding,
+    Frame,
     Freshness,
     Guest,
     GuestState,
+    Opinion,
     Outcome,
     Reading,
+    Samples,
 )
-from trustd.pipeline.frames import Frame, Samples
 from trustd.pipeline.verdict import Verdict
 from trustd.trust import Engine, Scores
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What all guests of one tick have in common."""
+    """What all guests of one tick have in common.
+
+    Args:
+        opinions, trust, clean: of the scores, in the order of their rows: one number
+            of an array is dear to ask for, and all of them together cheap.
+    """
 
     number: int
     reading: Reading
     frame: Frame
-    scores: Scores
     policy: str
+    opinions: Sequence[Opinion]
+    trust: Sequence[float]
+    clean: Sequence[bool]
+
+    @classmethod
+    def of(cls, number: int, reading: Reading, frame: Frame, scores: Scores, policy: str) -> Tick:
+        """What was measured and what it was scored, side by side."""
+        trust, clean = scores.trust.tolist(), scores.clean.tolist()
+        return cls(number, reading, frame, policy, scores.opinions(), trust, clean)
 
 
 def freshness(reading: Reading, guest: Guest) -> Freshness:
@@ -80,7 +95,7 @@ def assess(
     drivers: tuple[Driver, ...] = ()
     findings: tuple[Finding, ...] = ()
     # most guests of most ticks have nothing to explain
-    if not tick.scores.clean[row]:
+    if not tick.clean[row]:
         drivers = engine.drivers(row)
         findings = tuple(each.finding for each in engine.open_findings(guest.id))
     reading = tick.reading.guests.get(guest.id)
@@ -92,8 +107,8 @@ def assess(
         age=age,
         samples=Samples(tick.frame, row),
         findings=findings,
-        opinion=tick.scores.opinion(row),
-        trust=float(tick.scores.trust[row]),
+        opinion=tick.opinions[row],
+        trust=tick.trust[row],
         drivers=drivers,
         permissions=verdict.permissions,
         since=verdict.since,

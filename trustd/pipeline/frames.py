@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from trustd.model import (
     Columns,
     FeatureSpec,
     FloatArray,
-    Gap,
+    Frame,
     GapArray,
     GapReason,
     GuestId,
@@ -110,59 +110,17 @@ class Pairing:
 _MEASURED = (GuestState.RUNNING, GuestState.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The samples of all guests at one tick.
-
-    Args:
-        columns: feature name to column.
-        values: shape (guests, features); NaN where ``gaps`` is not 0.
-        gaps: shape (guests, features), codes of :class:`GapReason`.
-    """
-
-    columns: Mapping[str, int]
-    values: FloatArray
-    gaps: GapArray
-
-    @classmethod
-    def of(cls, features: Sequence[FeatureSpec], measured: Columns, pair: Pair) -> Frame:
-        """The collectors' columns, with the reason of a whole row in its gaps."""
-        values, gaps = measured.values, measured.gaps
-        whole_row = (pair.reasons != GapReason.PRESENT)[:, None]
-        unanswered = pair.partial[:, None] & (gaps != GapReason.PRESENT)
-        return cls(
-            {feature.name: index for index, feature in enumerate(features)},
-            np.where(whole_row, np.nan, values),
-            np.where(
-                whole_row,
-                pair.reasons[:, None],
-                np.where(unanswered, np.int8(GapReason.UNRESPONSIVE), gaps),
-            ),
-        )
-
-
-class Samples(Mapping[str, float | Gap]):
-    """One guest's row of a frame, read as a mapping; nothing is copied."""
-
-    __slots__ = ("_frame", "_row")
-
-    def __init__(self, frame: Frame, row: int) -> None:
-        self._frame = frame
-        self._row = row
-
-    def __getitem__(self, name: str) -> float | Gap:
-        column = self._frame.columns[name]
-        reason = int(self._frame.gaps[self._row, column])
-        return Gap(GapReason(reason)) if reason else float(self._frame.values[self._row, column])
-
-    @property
-    def numbers(self) -> FloatArray:
-        """All of them in the features' order, shape (features,); NaN for a gap."""
-        row: FloatArray = self._frame.values[self._row]
-        return row
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._frame.columns)
-
-    def __len__(self) -> int:
-        return len(self._frame.columns)
+def framed(features: Sequence[FeatureSpec], measured: Columns, pair: Pair) -> Frame:
+    """The collectors' columns, with the reason of a whole row in its gaps."""
+    values, gaps = measured.values, measured.gaps
+    whole_row = (pair.reasons != GapReason.PRESENT)[:, None]
+    unanswered = pair.partial[:, None] & (gaps != GapReason.PRESENT)
+    return Frame(
+        {feature.name: index for index, feature in enumerate(features)},
+        np.where(whole_row, np.nan, values),
+        np.where(
+            whole_row,
+            pair.reasons[:, None],
+            np.where(unanswered, np.int8(GapReason.UNRESPONSIVE), gaps),
+        ),
+    )

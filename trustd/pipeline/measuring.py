@@ -8,6 +8,7 @@ from functools import partial
 from trustd.model import (
     Columns,
     Finding,
+    Frame,
     GapReason,
     Guest,
     GuestEvent,
@@ -16,7 +17,7 @@ from trustd.model import (
     Reading,
 )
 from trustd.pipeline.checking import checked_columns, checked_findings, checked_load
-from trustd.pipeline.frames import Frame, Pair, Pairing
+from trustd.pipeline.frames import Pair, Pairing, framed
 from trustd.pipeline.probing import Probing
 from trustd.plugins import Plugins, Ward
 from trustd.spi import Collector, HostSensor, Listener
@@ -42,7 +43,7 @@ class Measuring:
         pair = self._pairing.pair(order, reading, self._longest)
         parts = [self._collect(each, pair) for each in self._plugins.collectors]
         parts.append(self._probing.columns(order, reading.at))
-        return Frame.of(self.features, Columns.stack(parts), pair), pair
+        return framed(self.features, Columns.stack(parts), pair), pair
 
     def findings(
         self, events: Sequence[GuestEvent], guests: Mapping[GuestId, Guest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import nan
@@ -13,8 +13,7 @@ import numpy as np
 import structlog
 
 from trustd.errors import StoreError
-from trustd.model import FeatureSpec, Fleet, FloatArray, Freshness, Gap, GuestId
-from trustd.pipeline.frames import Samples
+from trustd.model import FeatureSpec, Fleet, Freshness, GuestId, gathered
 from trustd.repository import Block, Held, Layout, Points, Timelines, Values, chunks_of
 
 log = structlog.get_logger()
@@ -110,7 +109,7 @@ class Remembering:
             )
             for each in guests
         ]
-        samples = np.stack([self._numbers(each.samples) for each in guests])
+        samples, _ = gathered([each.samples for each in guests], self._features)
         with np.errstate(over="ignore"):  # what no such float holds is infinite
             values = np.concatenate([trust, samples], axis=1).astype(np.float32)
         with self._lock:
@@ -164,9 +163,3 @@ class Remembering:
         if len(self._waiting) > MOST_WAITING:
             lost = self._waiting.popleft()
             log.error("history is lost: the repository takes none", ticks=len(lost.at))
-
-    def _numbers(self, samples: Mapping[str, float | Gap]) -> FloatArray:
-        if isinstance(samples, Samples):  # what the line makes has them in a row
-            return samples.numbers
-        found = (samples.get(name) for name in self._features)
-        return np.array([nan if each is None or isinstance(each, Gap) else each for each in found])

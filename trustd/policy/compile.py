@@ -11,13 +11,16 @@ from trustd.policy.actions import resolve_all
 from trustd.policy.bands import Relays
 from trustd.policy.behaviour import Behaviours, Newcomer
 from trustd.policy.entities import Ban, Lift, Ruling, Subject, Target
-from trustd.policy.grants import Grant, grants_of, indexed
+from trustd.policy.grants import Grant, Grants, grants_of, indexed
 from trustd.policy.measures import Measure
 from trustd.policy.objects import ObjectSets
 from trustd.policy.schema import ExceptionRule, Forbid, PolicyDocument
 from trustd.policy.selectors import Labels, Selector, Values, Who, values_of
 from trustd.policy.terms import BUILT_IN_TYPES, GUEST, OWN_ID
 from trustd.policy.walls import Wall, guarded
+
+_MOST_TOGETHER = 1000
+"""Sets of roles whose grants are kept together; beyond it all are worked out anew."""
 
 
 class Policy:
@@ -78,6 +81,7 @@ class Policy:
         self.registered: Mapping[ObjectRef, Mapping[str, str]] = {
             ObjectRef(entry.type, entry.id): entry.labels for entry in document.registry.objects
         }
+        self._together: dict[tuple[str, ...], Grants] = {}
         self.rulings: dict[tuple[object, ...], Ruling] = {}
         """Answers that were given before; bounded by grants x bands x modes."""
 
@@ -140,7 +144,7 @@ class Policy:
             identity,
             values,
             roles,
-            indexed(grant for role in roles for grant in self._grants[role]),
+            self._granted(roles),
             tuple(bans),
             tuple(lift for who, lift in self._lifts if who.matches(kind, values)),
             tuple(self.mode_of(roles, band) for band in self.bands),
@@ -173,6 +177,16 @@ class Policy:
             values = {**values, OWN_ID: frozenset((ref.id, *names))}
         bits = self.objects.of(ref.type, values)
         return Target(self.id, ref, values, sum(bits), bits, guarded(self._history_walls, values))
+
+    def _granted(self, roles: tuple[str, ...]) -> Grants:
+        """What some roles grant together: one value for all who have them, for it is large."""
+        found = self._together.get(roles)
+        if found is None:
+            if len(self._together) >= _MOST_TOGETHER:
+                self._together.clear()
+            found = indexed(grant for role in roles for grant in self._grants[role])
+            self._together[roles] = found
+        return found
 
     def protected(self, labels: Labels, identity: str) -> bool:
         """Whether a guest is one that is never narrowed."""

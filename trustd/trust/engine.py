@@ -168,19 +168,21 @@ class Engine:
             standing.latch(table, self.settings, self._clock)
         return self._scores(fresh, passed, judged=judged is not None)
 
-    def explain(self, index: int | GuestId) -> Explanation:
+    def explain(self, index: int | GuestId, goals: Sequence[float] = ()) -> Explanation:
         """Why a guest stands where it stands, and what would restore it.
 
         Args:
             index: its row or its id.
+            goals: values of trust of which it is asked when they can be reached.
 
         Raises:
             NoSuchGuest: it is not watched.
         """
         row = self.row(index) if isinstance(index, str) else index
         found = self._lane.ledger.of(self.guests[row])
+        table, settings = self._roster.table, self.settings
         return explain.explain(
-            self._roster.table, row, self.features, found, at=self._at, settings=self.settings
+            table, row, self.features, found, at=self._at, settings=settings, goals=goals
         )
 
     def drivers(self, index: int, most: int = 3) -> tuple[Driver, ...]:

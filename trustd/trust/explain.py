@@ -70,6 +70,7 @@ class Explanation:
         restore: what has to happen for trust to return.
         earliest: epoch seconds at which trust can be back at 0.8 if the guest
             gives no further cause; NaN where that cannot be said.
+        reached: the same for each value of trust that was asked about.
     """
 
     terms: tuple[Term, ...]
@@ -79,6 +80,7 @@ class Explanation:
     repeats: float
     restore: tuple[str, ...]
     earliest: float
+    reached: tuple[float, ...] = ()
 
 
 def drivers(
@@ -101,7 +103,7 @@ def drivers(
         for share, each in zip(shares.findings, found, strict=True)
     ]
     entries += [
-        Driver(term.signal, term.share, term.text)
+        Driver(term.signal, term.share, f"{term.signal} at {term.text}")
         for term in _terms(table, row, features, shares, most)
         if term.share > 0
     ]
@@ -120,12 +122,14 @@ def explain(
     *,
     at: float | None,
     settings: Settings,
+    goals: Sequence[float] = (),
 ) -> Explanation:
     """Everything that is known of why a guest stands where it stands.
 
     Args:
         found: its open findings.
         at: epoch seconds of the last step; None before the first.
+        goals: values of trust of which it is asked when they can be reached.
     """
     listed = _terms(table, row, features, _shares(table, row, found), len(features))
     restore = [
@@ -137,7 +141,10 @@ def explain(
         for term in listed
         if term.share >= NOTABLE
     ]
-    seconds = standing.wait(table, row, RESTORED, settings)
+    now = at if at is not None else np.nan
+    earliest, *reached = (
+        now + standing.wait(table, row, goal, settings) for goal in (RESTORED, *goals)
+    )
     return Explanation(
         terms=listed,
         findings=tuple(found),
@@ -145,7 +152,8 @@ def explain(
         trust=float(table["trust"][row]),
         repeats=float(table["repeats"][row]),
         restore=tuple(restore),
-        earliest=seconds + (at if at is not None else np.nan),
+        earliest=earliest,
+        reached=tuple(reached),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 
 from trustd.model import Opinion
 from trustd.trust.columns import Array
@@ -43,3 +44,8 @@ class Scores:
             float(self.uncertainty[index]),
             self.base_rate,
         )
+
+    def opinions(self) -> list[Opinion]:
+        """Every guest's opinion, in the order of the rows."""
+        parts = (self.belief.tolist(), self.disbelief.tolist(), self.uncertainty.tolist())
+        return list(map(Opinion, *parts, repeat(self.base_rate)))
