@@ -1,4 +1,4 @@
-"""``make bench``: every measurement, one after the other; figures go to build/bench."""
+"""``make bench``: every measurement, one after the other, and the table of all of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench import gather
+
 HERE = Path(__file__).parent
-NOT_RUN = {"__init__", "__main__"}
+NOT_RUN = {"__init__", "__main__", "gather", "scrape"}
+"""What measures nothing by itself."""
 
 
 def main() -> int:
@@ -20,6 +23,7 @@ def main() -> int:
         print(f"\n== {name}", flush=True)
         if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode:
             failed.append(name)
+    gather.main()
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
     return bool(failed)

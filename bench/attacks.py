@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import bitbrains, fleet, peers
+from bench import bitbrains, detectors, fleet
 from bench.bitbrains import FEATURES, SHAPES, Trace
 from bench.fleet import Case, Result
 from trustd.trust import Engine, Settings
@@ -90,9 +90,9 @@ def peer_figures(trace: Trace, sample: int) -> dict[str, float]:
     """Every peer at the same budgets; slow ones on a sample of the guests."""
     figures: dict[str, float] = {}
     every = range(trace.values.shape[1])
-    for name, make in peers.VECTORISED.items():
+    for name, make in detectors.VECTORISED.items():
         figures |= peer(trace, name, make, list(every))
-    for name, make in peers.SAMPLED.items():
+    for name, make in detectors.SAMPLED.items():
         figures |= peer(trace, name, make, list(every)[:sample])
         figures[f"peer_{name}_sampled_guests"] = float(sample)
     return figures
@@ -101,7 +101,7 @@ def peer_figures(trace: Trace, sample: int) -> dict[str, float]:
 def peer(
     trace: Trace,
     name: str,
-    make: Callable[[int, int], peers.Detector],
+    make: Callable[[int, int], detectors.Detector],
     guests: list[int],
 ) -> dict[str, float]:
     """One peer: thresholds from the first half of its guests, figures from the other."""
@@ -110,10 +110,10 @@ def peer(
     for half, seeds in ((guests[0::2], ()), (guests[1::2], SEEDS)):
         case = fleet.build(trace, half, seeds)
         rows = case.values.shape[1]
-        detector = peers.Accumulated(make(rows, len(FEATURES)), rows)
+        detector = detectors.Accumulated(make(rows, len(FEATURES)), rows)
 
         def step(
-            values: NDArray[np.float32], _: float, detector: peers.Accumulated = detector
+            values: NDArray[np.float32], _: float, detector: detectors.Accumulated = detector
         ) -> NDArray[np.float64]:
             plain = values.astype(float)
             return detector.step(np.where(rate, np.arcsinh(plain / 8e3), plain / 10.0))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import metrics, peers
+from bench import detectors, metrics
 from trustd.trust import Engine, FeatureSpec
 
 Floats = NDArray[np.float64]
@@ -27,9 +27,9 @@ def engine_scores(values: Floats, period: float) -> Floats:
     return scores
 
 
-def peer_scores(make: Callable[[int, int], peers.Detector], values: Floats) -> Floats:
+def peer_scores(make: Callable[[int, int], detectors.Detector], values: Floats) -> Floats:
     """A peer's accumulated scores, on percentages in tens."""
-    detector = peers.Accumulated(make(1, values.shape[1]), 1)
+    detector = detectors.Accumulated(make(1, values.shape[1]), 1)
     return np.array([detector.step(row[None] / 10.0)[0] for row in values])
 
 
@@ -45,7 +45,7 @@ def measure(folder: Path) -> dict[str, float]:
     """Mean AUC-PR and VUS-PR of the engine and its peers, by data set."""
     figures: dict[str, float] = {}
     scorers: dict[str, Callable[[Floats, float], Floats]] = {"engine": engine_scores}
-    for name, make in peers.VECTORISED.items():
+    for name, make in detectors.VECTORISED.items():
         scorers[name] = lambda values, _, make=make: peer_scores(make, values)
     for data, period in PERIODS.items():
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in scorers}

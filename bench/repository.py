@@ -20,8 +20,7 @@ import numpy as np
 
 from bench.results import write
 from tests.api.fleets import BANDS, assessed, fleet, guest_id
-from trustd.model import FeatureSpec, Freshness, Unit
-from trustd.pipeline.frames import Frame, Samples
+from trustd.model import FeatureSpec, Frame, Freshness, Samples, Unit
 from trustd.pipeline.remembering import TICKS, Remembering
 from trustd.repository import Asked, Block, Database, Entry, Journal, Layout, Timelines, chunks_of
 from trustd.repository.retention import Bounds, Retention
