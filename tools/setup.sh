@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Prepares a machine for one of trustd's make targets, and says what it does.
 #
-#   tools/setup.sh demo|test|check|bench|docs
+#   tools/setup.sh demo|test|check|bench|docs|deb
 #
 # Debian packages are installed when this runs as root; otherwise they are named.
 # Python packages go into .venv, pinned by hash. A second run finds all in place.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-target=${1:?"which target: demo, test, check, bench or docs"}
+target=${1:?"which target: demo, test, check, bench, docs or deb"}
 
 build_packages="python3-venv python3-dev gcc libc6-dev pkg-config libvirt-dev"
 lab_packages="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils nbdkit
@@ -17,9 +17,10 @@ lab_packages="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils n
 case $target in
 demo) packages="$build_packages $lab_packages" locks="run" ;;
 test) packages="$build_packages $lab_packages prometheus prometheus-alertmanager systemd
-  nginx-light" locks="run dev" ;;
+  nginx-light chromium dbus dpkg-dev" locks="run dev" ;;
+deb) packages="$build_packages dpkg-dev" locks="run" ;;
 bench) packages="$build_packages $lab_packages prometheus" locks="run dev bench" ;;
-check) packages="$build_packages prometheus prometheus-alertmanager systemd nginx-light" locks="run dev" ;;
+check) packages="$build_packages prometheus prometheus-alertmanager systemd nginx-light chromium" locks="run dev" ;;
 docs) packages="$build_packages" locks="run dev" ;;
 *) echo "tools/setup.sh: unknown target '$target'" >&2 && exit 2 ;;
 esac

@@ -31,11 +31,16 @@ class OnStop(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How log lines look; ``auto`` is ``console`` on a terminal, else ``json``."""
+    """How log lines look.
+
+    ``auto`` is ``console`` on a terminal, ``journal`` where they would go to the journal, else
+    ``json``.
+    """
 
     AUTO = "auto"
     CONSOLE = "console"
     JSON = "json"
+    JOURNAL = "journal"
 
 
 def _absolute(path: Path) -> Path:
@@ -182,7 +187,7 @@ class DecisionSettings(Strict):
         open: dialects in which anybody who reaches the socket may ask.
         deadline: seconds after which a decision is a denial.
         record: which decisions are recorded.
-        keep: how many records are kept.
+        keep: how many records of each caller are kept.
         url: where the service says it is, for AuthZEN's metadata.
     """
 
@@ -198,12 +203,15 @@ class AdministrationSettings(Strict):
     """Who may change something over the unix socket, beside root and the daemon's user.
 
     Args:
-        group: its members may; None for nobody else.
+        group: its members may change everything; None for nobody else.
+        operators: its members may do what ends by itself, or is a word on what happened:
+            override, release, pause, acknowledge, handle incidents, try out a receiver.
         longest_order: seconds for which an override, a protection or a pause may be
             given at most.
     """
 
     group: Group | None = None
+    operators: Group | None = None
     longest_order: Annotated[Seconds, Field(ge=60, le=366 * 86400)] = 30 * 86400.0
 
 
@@ -214,10 +222,12 @@ class AuditSettings(Strict):
         anchors: a file to which its signed head is added, best on a disk that this
             host cannot rewrite; None for the log alone.
         every: seconds between two anchors; one is made only where the trail moved.
+        check: seconds between two checks of the whole trail.
     """
 
     anchors: AbsolutePath | None = None
     every: Annotated[Seconds, Field(ge=1)] = 600.0
+    check: Annotated[Seconds, Field(ge=1)] = 6 * 3600.0
 
 
 def _program(command: tuple[str, ...]) -> tuple[str, ...]:
@@ -271,11 +281,17 @@ class RetentionSettings(Strict):
     Args:
         audit: seconds for the audit trail and the decisions.
         guests: seconds for what is known of a guest that is not seen any more.
+        incidents: seconds for an incident after it was resolved.
+        notices: seconds for a notice that ended and that somebody could not be told.
+        evidence: seconds for what other services reported, and to know it again.
         force: whether ``audit`` may be less than half a year.
     """
 
     audit: Annotated[Seconds, Field(ge=86400)] = LEAST_AUDIT
     guests: Annotated[Seconds, Field(ge=86400)] = 365 * 86400.0
+    incidents: Annotated[Seconds, Field(ge=86400)] = 365 * 86400.0
+    notices: Annotated[Seconds, Field(ge=3600)] = 30 * 86400.0
+    evidence: Annotated[Seconds, Field(ge=86400)] = 90 * 86400.0
     force: bool = False
 
 
@@ -342,6 +358,32 @@ class NotifySettings(Strict):
     receivers: tuple[ReceiverSettings, ...] = ()
 
 
+class MetricsSettings(Strict):
+    """What ``/metrics`` has beside trustd's own.
+
+    Args:
+        raw: the guests' raw telemetry under the names of libvirt's exporters.
+        devices: with ``raw``, of each disk and interface too.
+    """
+
+    raw: bool = False
+    devices: bool = False
+
+
+class LimitSettings(Strict):
+    """Requests a second that are answered in the long run, and twice as many at once.
+
+    Args:
+        tcp: over TCP, of everybody together.
+        user: over the unix socket, of each user; questions for decisions do not count.
+        decisions: questions for decisions over TCP, of everybody together.
+    """
+
+    tcp: Annotated[float, Field(ge=1, le=1e6)] = 100.0
+    user: Annotated[float, Field(ge=1, le=1e6)] = 300.0
+    decisions: Annotated[float, Field(ge=1, le=1e6)] = 1000.0
+
+
 class Settings(Strict):
     """Everything that an administrator sets of the daemon itself.
 
@@ -373,6 +415,8 @@ class Settings(Strict):
     storage: StorageSettings = StorageSettings()
     retention: RetentionSettings = RetentionSettings()
     notify: NotifySettings = NotifySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    limits: LimitSettings = LimitSettings()
     on_stop: OnStop = OnStop.KEEP
     save: Annotated[Seconds, Field(ge=1)] = 300.0
     log: LogSettings = LogSettings()

@@ -98,7 +98,7 @@ def test_dry_run_says_exactly_what_the_word_would_do_and_does_nothing(fallen, ve
     and journal are as they were."""
     said = word(verdict=verdict)
     tried = fallen.line.acknowledge(said, dry_run=True)
-    assert fallen.line.explain(A).trust == tried.before
+    assert fallen.line.explain(A).explanation.trust == tried.before
     assert not fallen.journal(A, "acknowledge")
     heard = fallen.line.acknowledge(said)
     assert tried == heard
@@ -127,7 +127,7 @@ def test_benign_waits_for_a_store_that_takes_writes(fallen, monkeypatch):
             fallen.settle()
         with pytest.raises(StoreError, match=r"nothing was changed.*No space left"):
             fallen.line.acknowledge(word())
-    assert fallen.line.explain(A).trust <= before
+    assert fallen.line.explain(A).explanation.trust <= before
     fallen.tick()
     fallen.settle()
     fallen.tick()

@@ -163,7 +163,7 @@ class Access:
 
     def _begin(self, at: float) -> None:
         """Journal that this run began, and when the last sign was of the one before it."""
-        document = {"heard": self.stores.past.heard()}
+        document = {"heard": self.stores.past.heard(), "policy": self.loaded.policy.id}
         self.stores.journal.append([Entry(at, GuestId(""), "", RUN, document)])
         self._version(at)
 

@@ -15,8 +15,10 @@ from trustd.api import Live
 from trustd.config import OnStop, Settings
 from trustd.daemon.access import Access, Stores, boot_clock
 from trustd.daemon.administration import Administration
+from trustd.daemon.announcing import ANCHOR, AUDIT, INCIDENT
 from trustd.daemon.auditing import Auditing
 from trustd.daemon.between import Between
+from trustd.daemon.configuration import Configuration
 from trustd.daemon.entry import ADMISSION, Doorkeeper
 from trustd.daemon.evidence import Testimony
 from trustd.daemon.feedback import Feedback
@@ -29,7 +31,7 @@ from trustd.daemon.reloading import Reloading, info_of
 from trustd.daemon.source import Source
 from trustd.enforce import Enforcer, EnforceSettings, standard_actuators
 from trustd.enforce.errands import Alert, Capture, Evidence, Hook, Runner, Trade
-from trustd.errors import PolicyError
+from trustd.errors import PolicyError, StoreError
 from trustd.gate import Gates
 from trustd.hypervisor import (
     ControlConnection,
@@ -38,7 +40,7 @@ from trustd.hypervisor import (
     Leases,
     LibvirtHypervisor,
 )
-from trustd.metrics import Exposition, Meters, MetricsPage
+from trustd.metrics import Exposition, Meters, MetricsPage, RawSeries
 from trustd.model import Fleet
 from trustd.pipeline import (
     Entering,
@@ -52,6 +54,7 @@ from trustd.pipeline import (
     Registry,
     Stages,
     Upkeep,
+    given_back,
 )
 from trustd.plugins import Plugins, Ward, discover
 from trustd.policy import Policy
@@ -63,6 +66,7 @@ from trustd.repository import (
     Journal,
     OrderStore,
     ReportStore,
+    SaidStore,
 )
 from trustd.spi import Hypervisor
 
@@ -71,6 +75,8 @@ log = structlog.get_logger()
 DATABASE = "trustd.db"
 GATES = "gates"
 _CONTROL_CALLS = 12
+_SAMPLING = 0.8
+"""The part of an interval that reading very many guests may take."""
 LONGEST = 3
 PATIENCE = 180.0
 """Two readings are too far apart for a rate above so many intervals, and so many seconds.
@@ -110,6 +116,7 @@ class Daemon:
     meters: Meters
     exposition: Exposition
     notifying: Notifying
+    configuration: Configuration
 
     def tick(self) -> Fleet:
         """One tick of the line, counted, and decided by from now on."""
@@ -129,7 +136,7 @@ class Daemon:
 
     def page(self, fleet: Fleet) -> MetricsPage:
         """What Prometheus scrapes until the next tick."""
-        return self.exposition.render(fleet, self.meters)
+        return self.exposition.render(fleet, self.meters, self.line.reading)
 
     def save(self) -> None:
         """Keep what was learned."""
@@ -138,7 +145,7 @@ class Daemon:
     def reload(self) -> None:
         """Take over the policy file and the labels; a bad one leaves all as it is."""
         # what is wrong is told by whoever finds it
-        with suppress(PolicyError):
+        with suppress(PolicyError, StoreError):
             self.reloading.now()
 
     def close(self) -> None:
@@ -154,7 +161,12 @@ class Daemon:
             ends.callback(self.line.close)
             ends.callback(self.incidents.close)
             if self.settings.on_stop is OnStop.RESTORE:
-                self.enforcer.restore_all(at=time.time())
+                done = self.enforcer.restore_all(at=time.time())
+                names = {id_: seen.guest.name for id_, seen in self.narrowing.world().items()}
+                self.line.note(given_back(done, names))
+            if left := self.enforcer.narrowed:
+                # by then nobody may be there to ask what was left as it is
+                log.warning("guests stay narrowed", guests=sorted(left))
 
 
 def _aside(part: str, work: Callable[[], object]) -> None:
@@ -165,8 +177,17 @@ def _aside(part: str, work: Callable[[], object]) -> None:
         log.exception("a part beside the line failed", part=part)
 
 
-def build(settings: Settings) -> Daemon:
+def door_of(settings: Settings) -> HypervisorSettings:
+    """How the hypervisor is reached; a sample of however many guests leaves the tick some time."""
+    told = settings.hypervisor
+    return HypervisorSettings(told.uri, told.deadline, longest=_SAMPLING * settings.interval)
+
+
+def build(settings: Settings, hypervisor: Hypervisor | None = None) -> Daemon:
     """Make and wire every part; nothing runs yet but the repository's writer.
+
+    Args:
+        hypervisor: None for the one of the settings.
 
     Raises:
         ConfigError: a collector cannot be had.
@@ -174,8 +195,8 @@ def build(settings: Settings) -> Daemon:
         StoreError: the repository cannot be used.
     """
     plugins = discover(settings.collectors.disabled)
-    door = HypervisorSettings(uri=settings.hypervisor.uri, deadline=settings.hypervisor.deadline)
-    hypervisor = LibvirtHypervisor(door)
+    door = door_of(settings)
+    hypervisor = hypervisor or LibvirtHypervisor(door)
     # a call that a stuck guest holds keeps its place: acting needs more of them than reading
     control = ControlConnection(replace(door, calls=_CONTROL_CALLS))
     database = Database(settings.state / DATABASE)
@@ -212,6 +233,19 @@ def build(settings: Settings) -> Daemon:
     between = Between()
     live = Live(features, meters, version=__version__, on_stop=settings.on_stop)
     reloading = Reloading(access, wired.narrowing, wired.line, settings.policy)
+    history = History(database, settings, features, meters)
+    auditing = Auditing(database, settings.state, settings.audit, meters.trail)
+    incidents = Handling(
+        IncidentStore(database),
+        stores.rulings,
+        between,
+        meters.incidents,
+        lambda: wired.narrowing.policy.bands,
+        past=history.around,
+    )
+    notifying.follow(INCIDENT, incidents.notices)
+    notifying.follow(AUDIT, auditing.trail_notices)
+    notifying.follow(ANCHOR, auditing.anchor_notices)
     return Daemon(
         settings=settings,
         plugins=plugins,
@@ -225,7 +259,7 @@ def build(settings: Settings) -> Daemon:
         access=access,
         reloading=reloading,
         office=Administration(access, settings.administration, between, reloading),
-        auditing=Auditing(database, settings.state, settings.audit),
+        auditing=auditing,
         doorkeeper=Doorkeeper(
             access,
             Journal(database),
@@ -239,28 +273,28 @@ def build(settings: Settings) -> Daemon:
             Journal(database),
             lambda: {seen.guest.id: seen.guest for seen in access.point.world.guests.values()},
         ),
-        history=History(database, settings, features, meters),
+        history=history,
         between=between,
         feedback=Feedback(wired.line, between),
         leases=leases,
         testimony=Testimony(
-            settings.decisions, lambda: access.point.world, reports, hearing, leases
+            settings.decisions,
+            lambda: access.point.world,
+            reports,
+            hearing,
+            leases,
+            said=SaidStore(database),
         ),
         ordering=Ordering(
             wired.line.overriding, between, live, settings.administration.longest_order
         ),
-        incidents=Handling(
-            IncidentStore(database),
-            stores.rulings,
-            between,
-            meters.incidents,
-            lambda: wired.narrowing.policy.bands,
-        ),
+        incidents=incidents,
         line=wired.line,
         live=live,
         meters=meters,
-        exposition=Exposition(features),
+        exposition=Exposition(features, raw_of(settings)),
         notifying=notifying,
+        configuration=Configuration(settings),
     )
 
 
@@ -331,6 +365,12 @@ def evidence_of(settings: Settings) -> Evidence:
     kept = settings.evidence
     place = kept.directory or settings.state / "evidence"
     return Evidence(place, int(kept.most), int(kept.free), kept.each)
+
+
+def raw_of(settings: Settings) -> RawSeries | None:
+    """What writes the raw telemetry; None where nobody asked for it."""
+    wanted = settings.metrics
+    return RawSeries(devices=wanted.devices) if wanted.raw else None
 
 
 def source_of(settings: Settings, plugins: Plugins) -> Source:

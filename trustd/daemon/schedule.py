@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -30,6 +30,10 @@ log = structlog.get_logger()
 LINE, PROBES, UPKEEP = "line", "probes", "upkeep"
 MOST_FAILED = 5
 """Ticks in a row that may fail before the daemon ends, so that somebody starts it anew."""
+
+
+FIRST_CHECK_SECONDS = 60.0
+"""From the start to the first check of the audit trail."""
 
 
 class Schedule:
@@ -70,6 +74,7 @@ class Schedule:
         self._every(settings.interval, self._tick, LINE, LINE)
         self._every(settings.save, daemon.save, "save", LINE)
         self._every(settings.audit.every, daemon.auditing.anchor, "anchor", UPKEEP)
+        self._every(settings.audit.check, daemon.auditing.check, "check", UPKEEP)
         self._every(STORE_SECONDS, daemon.history.store, "history", UPKEEP)
         self._every(UPKEEP_SECONDS, daemon.history.upkeep, "retention", UPKEEP)
         for probe in daemon.probing.probes:
@@ -78,6 +83,11 @@ class Schedule:
             )
         # the first tick is now, not an interval from now
         self.scheduler.modify_job(LINE, next_run_time=datetime.now(UTC))
+        # and a trail that was touched while nobody looked is found soon after the start
+        first = min(settings.audit.check, FIRST_CHECK_SECONDS)
+        self.scheduler.modify_job(
+            "check", next_run_time=datetime.now(UTC) + timedelta(seconds=first)
+        )
 
     def start(self) -> None:
         """Begin with the first tick."""
@@ -93,6 +103,8 @@ class Schedule:
     def stop(self) -> None:
         """Wait for what is under way; nothing new begins."""
         self._daemon.probing.close()
+        self._daemon.history.halt()
+        self._daemon.auditing.halt()
         self.scheduler.shutdown(wait=True)
 
     def _give(self, work: Callable[[], None]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -13,9 +12,13 @@ from functools import partial
 import structlog
 
 from trustd.api import inherited_sockets, serve
+from trustd.api.incident_shapes import IncidentEvents
+from trustd.api.pace import Pace
 from trustd.api.peer import peer_of
+from trustd.daemon import interpreter
 from trustd.daemon.build import Daemon
 from trustd.daemon.pacing import follow_clock
+from trustd.daemon.remembered import remember
 from trustd.daemon.schedule import Schedule
 from trustd.daemon.systemd import Notifier
 from trustd.decisions import mount
@@ -25,8 +28,6 @@ from trustd.model import Fleet
 
 log = structlog.get_logger()
 
-SWITCH_SECONDS = 0.001
-"""How long a thread may keep the interpreter from the event loop."""
 STOP_SECONDS = 30.0
 """For what is under way, and for giving back and saving; then the process ends as it is."""
 
@@ -45,7 +46,7 @@ async def run_until_stopped(daemon: Daemon) -> None:
     Raises:
         KeepsFailing: one tick after the other failed.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
+    interpreter.prepare()
     loop = asyncio.get_running_loop()
     end: asyncio.Future[str] = loop.create_future()
     notifier = Notifier()
@@ -60,6 +61,10 @@ async def run_until_stopped(daemon: Daemon) -> None:
     def give_up(error: str) -> None:
         loop.call_soon_threadsafe(finish, error)
 
+    def tell(events: IncidentEvents) -> None:
+        loop.call_soon_threadsafe(daemon.live.hub.tell, events)
+
+    daemon.incidents.listen(tell)
     schedule = Schedule(daemon, notifier, publish=publish, give_up=give_up)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, finish, "")
@@ -100,17 +105,21 @@ async def _serve(
             daemon.notifying.mount,
             daemon.history.mount,
             daemon.incidents.mount,
+            daemon.configuration.mount,
         ],
+        pace=Pace(settings.limits.tcp, settings.limits.user, settings.limits.decisions),
     ) as listening:
         log.info("listening", socket=str(listening.socket_path), tcp=listening.tcp)
-        daemon.hypervisor.start()
+        await asyncio.to_thread(daemon.hypervisor.start)
         daemon.notifying.start()
         daemon.objects.start()
         schedule.start()
         clock = asyncio.create_task(follow_clock(schedule.scheduler))
+        overview = asyncio.create_task(remember(daemon.live, daemon.history))
         notifier.ready("waiting for the first tick")
         error = await end
         clock.cancel()
+        overview.cancel()
         notifier.stopping()
         # the line's thread may wait for a hypervisor that does not answer
         await _within(STOP_SECONDS, schedule.stop)

@@ -139,6 +139,11 @@ class Enforcer:
             for guest, seat in self._seats.items()
         )
 
+    @property
+    def narrowed(self) -> frozenset[GuestId]:
+        """Guests from which something is taken that is not given back yet."""
+        return self._priors.guests()
+
     def outcomes(self, guest: GuestId) -> tuple[Outcome, ...]:
         """What became of a guest's actions, as far as it is known now."""
         seat = self._seats.get(guest)

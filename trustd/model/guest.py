@@ -78,6 +78,7 @@ class Nic:
         alias: the device's alias while the guest runs.
         filterable: whether the host's packet filters see what passes: it is a tap,
             and not in a switch of its own kind.
+        bridge: the bridge that it is in, as far as libvirt says.
     """
 
     mac: str
@@ -86,6 +87,7 @@ class Nic:
     link: bool = True
     alias: str = ""
     filterable: bool = True
+    bridge: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,14 @@ from trustd.pipeline.news import News
 from trustd.pipeline.overriding import Overriding
 from trustd.pipeline.probing import Probing
 from trustd.pipeline.registry import Labelling, Registry
+from trustd.pipeline.returning import Account, account
 from trustd.pipeline.roster import Roster
 from trustd.pipeline.verdict import Verdict
 from trustd.plugins import Ward
 from trustd.policy import Policy
 from trustd.repository import Entry, Kin, OrderStore
 from trustd.spi import Hypervisor
-from trustd.trust import Engine, Explanation
+from trustd.trust import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +132,25 @@ class Line:
         """Who took over from whom in the last tick."""
         return self._roster.kin
 
+    @property
+    def reading(self) -> Reading | None:
+        """What the last tick was made of; None before the first."""
+        return self._last
+
     def refuse(self, error: str) -> None:
         """Keep the policy in force, and say why a newer one was not taken."""
         self._policy = replace(self._policy, error=error)
 
-    def explain(self, guest: GuestId) -> Explanation:
-        """The stored terms of a guest's trust.
+    def explain(self, guest: GuestId) -> Account:
+        """The stored terms of a guest's trust, and its way back.
 
         Raises:
             NoSuchGuest: it is not watched.
         """
-        return self._stages.engine.explain(guest)
+        if self._last is None:
+            raise NoSuchGuest("there was no tick yet")
+        stages, last = self._stages, self._last
+        return account(stages.engine, stages.narrowing, guest, at=last.at, clock=last.clock)
 
     def acknowledge(self, word: Word, *, dry_run: bool = False) -> Heard:
         """Take an operator's word on what a guest did, or only say what it would change.
@@ -287,26 +296,27 @@ class Line:
                 *measuring.findings(events, guests),
                 *self._roster.findings(),
                 *self._defiance.findings(),
-                *self._stages.hearing.take(engine, guests, at=reading.at),
+                *self._stages.hearing.take(
+                    engine, guests, at=reading.at, unread=self._roster.unread
+                ),
             ],
             contention=load.contention if load else 0.0,
             elapsed=elapsed,
         )
-        return Tick(self._tick, reading, frame, scores, self._stages.narrowing.policy.id)
+        return Tick.of(self._tick, reading, frame, scores, self._stages.narrowing.policy.id)
 
     def _judge(
         self, tick: Tick, rows: Mapping[GuestId, int], fresh: Mapping[GuestId, Freshness]
     ) -> Mapping[GuestId, Verdict]:
         """What the policy makes of every guest's trust."""
         at, clock, roster = tick.reading.at, tick.reading.clock, self._roster
-        trust = tick.scores.trust.tolist()
         verdicts: dict[GuestId, Verdict] = {}
         for id_, how in fresh.items():
             roster.hear(id_, how, clock)
             never = isnan(roster.age(id_, clock))
             verdicts[id_] = self._stages.narrowing.judge(
                 id_,
-                nan if never else trust[rows[id_]],
+                nan if never else tick.trust[rows[id_]],
                 how=how,
                 at=at,
                 clock=clock,

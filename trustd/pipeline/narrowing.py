@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
 
@@ -173,6 +173,19 @@ class Narrowing:
     def saved(self, guest: GuestId) -> Saved:
         """The state of a guest's relays, for the store."""
         return self.policy.relays.save(self._seats[guest].standing)
+
+    def standing(self, guest: GuestId) -> tuple[Standing, bool]:
+        """What trust makes of a guest, and whether an order says otherwise."""
+        seat = self._seats[guest]
+        return seat.standing, seat.ordered.override is not None
+
+    def permitted(
+        self, guest: GuestId, band: str, *, at: float
+    ) -> Sequence[tuple[ObjectRef, frozenset[str]]]:
+        """What a guest might do to its devices in a band."""
+        seat = self._seats[guest]
+        found = self._permissions(seat.subject, band, seat.targets, seat.history, at)
+        return [(each.object, each.held) for each in found.access]
 
     def demote(self, guest: GuestId, saved: Saved, *, at: float) -> None:
         """Have a guest stand no better than another one's relays do; silence aside.

@@ -95,7 +95,7 @@ class Overriding:
         if isinstance(order, Pause) and order.keep:
             world = self._narrowing.world()
             order = replace(order, bands={id_: seen.band for id_, seen in world.items()})
-        after = _with(self.orders, order)
+        after = with_order(self.orders, order)
         effects = self._effects(after, _whom(order), at)
         if dry_run:
             return effects
@@ -126,7 +126,7 @@ class Overriding:
         order = _at(self.orders, place)
         if order is None:
             return None, ()
-        after = _without(self.orders, (order,))
+        after = without(self.orders, (order,))
         whom = _whom(order)
         gone = whom is not None and whom not in self._narrowing.world()
         effects = () if gone else self._effects(after, whom, at)
@@ -188,7 +188,7 @@ class Overriding:
             self._ended.append((place_of(order), entry))
             log.warning("an order has ended", kind=entry.kind, guest=entry.guest, **entry.document)
         if over:
-            self._narrowing.heed(_without(orders, over), at=at)
+            self._narrowing.heed(without(orders, over), at=at)
         if self._ended and self._ending is None:
             # an order that was given since has the place on the disk
             places = [place for place, _ in self._ended if _at(self.orders, place) is None]
@@ -278,7 +278,8 @@ def _at(orders: Orders, place: Place) -> Order | None:
     return orders.overrides.get(guest) if kind == "override" else orders.protections.get(guest)
 
 
-def _with(orders: Orders, order: Order) -> Orders:
+def with_order(orders: Orders, order: Order) -> Orders:
+    """Orders with one more, instead of the one of its kind on the same guest."""
     if isinstance(order, Override):
         return replace(orders, overrides={**orders.overrides, order.guest: order})
     if isinstance(order, Protection):
@@ -286,7 +287,8 @@ def _with(orders: Orders, order: Order) -> Orders:
     return replace(orders, pause=order)
 
 
-def _without(orders: Orders, gone: Collection[Order]) -> Orders:
+def without(orders: Orders, gone: Collection[Order]) -> Orders:
+    """Orders without some of them."""
     return Orders(
         {id_: each for id_, each in orders.overrides.items() if each not in gone},
         {id_: each for id_, each in orders.protections.items() if each not in gone},
