@@ -69,8 +69,8 @@ def test_journal_tells_nothing_twice(rig):
 
 
 def test_journal_tells_of_a_second_offence_when_observing(new_rig):
-    """In observe mode what would be done is told once for each time, and so is its end, also after a
-    recovery."""
+    """In observe mode what would be done is told once for each time, and so is its end, also
+    after a recovery."""
     rig = new_rig(policy=CALM.replace("mode: enforce", "mode: observe"))
     rig.tick(8)
     for _ in range(2):
