@@ -19,4 +19,4 @@ def test_the_example_runs_and_names_the_flood(capsys: pytest.CaptureFixture[str]
     trust = dict(re.findall(r"'([\w-]+)': ([\d.]+)", printed[0]))
     assert float(trust["web-1"]) < 0.5
     assert min(float(trust["web-2"]), float(trust["db-1"])) > 0.85
-    assert printed[1].startswith("net.tx.bytes: 11 MB/s")
+    assert printed[1].startswith("net.tx.bytes at 11 MB/s")
