@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
+from math import inf
+from threading import Lock
 from typing import Any
 
 from collectors.listening import Listener
@@ -81,6 +83,8 @@ class Emulator:
     def __init__(self, emulators: Emulators | None = None) -> None:
         self._emulators = emulators or Emulators()
         self._first: dict[GuestId, Sight] = {}
+        self._swept = -inf
+        self._lock = Lock()
 
     def probe(self, guest: Guest, *, at: float) -> Probed:
         """Look at one running guest; blocking, called off the line.
@@ -88,6 +92,7 @@ class Emulator:
         Raises:
             NoData: its process is not to be seen.
         """
+        self._sweep(at)
         try:
             process = self._emulators.find(guest.id, at=at)
         except NoData:
@@ -98,6 +103,19 @@ class Emulator:
         if first is None or (first.pid, first.started) != (sight.pid, sight.started):
             first = self._first[guest.id] = sight
         return Probed(findings=tuple(judge(guest, first, sight, at=at)))
+
+    def _sweep(self, at: float) -> None:
+        """Drop the first sights of processes that ended, once an hour.
+
+        A guest that is gone is not asked for again. That of a process that lives stays,
+        however long nobody looked: in a pause it may become another program.
+        """
+        with self._lock:
+            if abs(at - self._swept) < HOUR:
+                return
+            self._swept = at
+        for guest in [each for each in list(self._first) if not self._emulators.lives(each)]:
+            self._first.pop(guest, None)
 
 
 def judge(guest: Guest, first: Sight, sight: Sight, *, at: float) -> Iterator[Finding]:

@@ -113,6 +113,12 @@ class Emulators:
             raise NoData(f"no single QEMU process with -uuid {guest} is to be seen")
         return known
 
+    def lives(self, guest: GuestId) -> bool:
+        """Whether the emulator that was found for a guest last still runs; none is looked for."""
+        with self._lock:
+            known = self._known.get(guest)
+        return known is not None and _lives(known)
+
     def _scan_if_due(self, at: float) -> None:
         if abs(at - self._scanned) < self._rescan:
             return

@@ -190,6 +190,21 @@ def test_the_one_of_libvirts_list_is_believed(start: Start, tmp_path: Path) -> N
     assert found.pid == mine.process.pid != other.process.pid
 
 
+def test_what_was_seen_of_a_process_goes_with_it(emulator: Emulator, start: Start) -> None:
+    """Of guests that are not asked for any more nothing stays longer than an hour; one that lives
+    is compared with its first sight, however long nobody looked."""
+    impostor = start()
+    assert findings(emulator) == {}
+    impostor.become("/bin/sleep", "600")
+    (found,) = emulator.probe(GUEST, at=9000.0).findings
+    assert found.kind == "emulator-executable"
+    os.killpg(impostor.process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, impostor.process.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(NoData):
+        emulator.probe(replace(GUEST, id=GuestId("another")), at=18000.0)
+    assert not emulator._first
+
+
 def test_a_guest_that_ended_has_no_data(emulator: Emulator, start: Start) -> None:
     """After the end of the process, or a zombie's, there is nothing to see."""
     impostor = start()

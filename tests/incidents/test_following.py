@@ -98,6 +98,37 @@ def test_later_recurrence_is_a_new_one_and_linked(ward):
     assert ward.store.get(1).state is IncidentState.RESOLVED
 
 
+def test_what_is_over_is_let_go_with_its_guest_and_read_when_it_is_back(ward):
+    """Once it is stored and may not be opened again, memory keeps no incident of a guest that left;
+    back as low as it was it has no new one, and after its next fall one that names the first."""
+    ward.fall()
+    act(ward, "resolve", conclusion=Conclusion.FAULT)
+    guest = ward.rig.hypervisor.guests[A]
+    ward.rig.hypervisor.undefine(A)
+    ward.tick(2)
+    assert ward.only.number == 1, "it may still be opened again"
+    ward.rig.tick(step=3700)
+    ward.rig.land()
+    ward.tick(2)
+    assert not ward.all
+    ward.rig.hypervisor.change(guest)
+    ward.tick(5)
+    assert ward.rig.bands()["web-0"] == "guarded"
+    assert [(each.number, each.open) for each in ward.all] == [(1, False)]
+    ward.recover()
+    ward.fall()
+    assert [(each.number, each.follows) for each in ward.all if each.open] == [(2, 1)]
+
+
+def test_nothing_that_is_open_is_let_go(ward):
+    """An incident that nobody resolved stays, however long its guest is gone."""
+    ward.fall()
+    ward.rig.hypervisor.undefine(A)
+    ward.rig.tick(step=3700)
+    ward.tick(5)
+    assert ward.only.open
+
+
 def test_severity_only_rises(new_ward):
     """A guest that falls further raises it, and shortens the deadline; one that recovers a little
     does not lower it."""

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.waiting import wait_until
 from tests.pipeline.scripted import CALM, TOO_MUCH, guest_id
 from trustd.enforce.actuators.unplug import NOT_LET_GO
-from trustd.errors import EnforceError
+from trustd.errors import EnforceError, StoreError
 from trustd.model import Action, GuestState, Outcome, OutcomeStatus
 from trustd.pipeline.defiance import Defiance
 from trustd.pipeline.entering import CUT_OFF
@@ -114,6 +114,70 @@ def test_it_is_journalled_once_also_over_a_restart(trusted, trade):
     assert len(trade.asked) == 2
     told = [each.document for each in rig.journal(guest_id(0), "action")]
     assert [each["status"] for each in told if each["lever"] == "capture"] == ["done"]
+
+
+def gone_and_back(rig):
+    """The fallen guest is undefined for longer than it keeps its place, and defined again."""
+    guest = rig.hypervisor.guests[guest_id(0)]
+    rig.hypervisor.undefine(guest.id)
+    rig.tick()
+    rig.tick(2, seconds=601.0)
+    rig.land()
+    rig.hypervisor.change(guest)
+
+
+def test_who_was_away_and_comes_back_as_it_was_enters_nothing(trusted, trade):
+    """After a migration and back, or undefined for a time: still guarded, it is not captured again,
+    and what was done is on show; a fall after a recovery is another occasion."""
+    rig = trusted()
+    fall(rig, 0)
+    until(rig, DONE)
+    gone_and_back(rig)
+    rig.tick(3)
+    assert rig.bands()["web-0"] == "guarded"
+    assert errands(rig) == DONE
+    assert len(trade.asked) == 2
+    rig.hypervisor.writes.clear()
+    wait_until(lambda: rig.tick() and rig.bands()["web-0"] == "trusted", "trusted", seconds=20)
+    fall(rig, 0)
+    until(rig, DONE)
+    assert len(trade.asked) == 4
+
+
+def test_nothing_is_done_while_the_disk_does_not_say_what_was(trusted, trade, monkeypatch):
+    """Who comes while the repository cannot be read waits until it can; then it has its turn."""
+    rig = trusted()
+    fall(rig, 0)
+    until(rig, DONE)
+    store = rig.line._stages.entering._store
+
+    def fails(_):
+        raise StoreError("the disk is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "load", fails)
+        gone_and_back(rig)
+        rig.tick(3)
+        assert errands(rig) == {}
+    until(rig, DONE)
+    assert len(trade.asked) == 2
+
+
+def test_a_damaged_entry_has_nothing_done_again(trusted, trade):
+    """Of what was done there is nothing to show, and the guest is in the band that it entered."""
+    rig = trusted()
+    fall(rig, 0)
+    until(rig, DONE)
+    rig.land()
+    rig.database.submit(
+        lambda connection: connection.execute("UPDATE errand SET document = '[{'")
+    ).result(10)
+    rig.restart()
+    fall(rig, 0)
+    rig.tick(3)
+    assert rig.bands()["web-0"] == "guarded"
+    assert errands(rig) == {}
+    assert len(trade.asked) == 2
 
 
 def test_a_reload_of_the_policy_does_nothing_again(trusted, trade):

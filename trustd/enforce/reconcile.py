@@ -170,6 +170,10 @@ class Enforcer:
             self._undisturbed.pop(guest.id, None)
         return before
 
+    def forget(self, guest: GuestId) -> None:
+        """Drop how a guest that is gone was described; what is in force on it stays known."""
+        self._undisturbed.pop(guest, None)
+
     def probe(self, guest: GuestId) -> Mapping[str, str]:
         """Why this host cannot pull a lever, by lever; asks a running guest.
 

@@ -55,11 +55,15 @@ class _Planned:
 
 @dataclass(frozen=True, slots=True)
 class _Granted:
-    """What the enforcer was last told of a guest, and the band that asked for it."""
+    """What the enforcer was last told of a guest, and the band that asked for it.
+
+    Args:
+        policy: its id: what is in force for long keeps no policy alive.
+    """
 
     desired: Desired
     rank: int
-    policy: Policy
+    policy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Acting:
             granted = self._granted.get(id_)
             if granted is not None and granted.desired is desired:
                 continue
-            new = _Granted(desired, policy.rank(verdict.band), policy)
+            new = _Granted(desired, policy.rank(verdict.band), policy.id)
             if self._falls(id_, new, self._suspended.get(id_, granted)):
                 falling.append((-new.rank, id_, new))
             else:
@@ -237,7 +241,7 @@ class Acting:
             return guest not in self._narrowed
         if before.desired.mode is not Mode.ENFORCE:
             return True
-        if before.policy is new.policy:
+        if before.policy == new.policy:
             # in the same band it is the guest's devices or labels that changed
             return new.rank > before.rank
         return any(

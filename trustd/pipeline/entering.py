@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from trustd.enforce.errands import Runner
+from trustd.errors import StoreError
 from trustd.model import (
     Action,
     Assessment,
@@ -84,7 +85,8 @@ class Entering:
     A guest enters a band when it falls into it and the fall is granted; one that
     rises into it from a worse one does not. What was done stays on show while the
     guest is in the band, is stored, and is not done again until it was in a better
-    band and falls anew.
+    band and falls anew: neither after a restart nor when it comes back from elsewhere,
+    because what it entered is read when it comes. Nothing is done while that cannot be read.
 
     Args:
         upkeep: knows what errands changed of guests, and puts it right.
@@ -96,7 +98,8 @@ class Entering:
         self._upkeep = upkeep
         self._looked: float | None = None
         self._looking: Thread | None = None
-        self._seats = {guest: _Seat(entered) for guest, entered in store.load().items()}
+        self._seats: dict[GuestId, _Seat] = {}
+        self._unread = False
         self._radius = Radius()
         self._due: dict[GuestId, tuple[Action, ...]] = {}
         self._changed: set[GuestId] = set()
@@ -127,12 +130,14 @@ class Entering:
                 seat.entered = replace(seat.entered, outcomes=done)
                 seat.begun = tuple(each for each in seat.begun if not _same(each, outcome))
                 self._changed.add(guest)
+        if new := [id_ for id_ in verdicts if id_ not in self._seats]:
+            self._seat(new)
         runs = frozenset(running)
         tick = _Tick(policy, acting, acting.held, len(runs), at, clock)
         for id_, verdict in verdicts.items():
             seat = self._seats.get(id_)
             if seat is None:
-                seat = self._seats[id_] = _Seat(Entered(""))
+                continue
             stands = id_ in runs and acting.stands(id_)
             basis = (verdict.permissions, verdict.mode, policy, stands)
             if seat.basis is None or not all(map(_is, basis, seat.basis)):
@@ -155,7 +160,7 @@ class Entering:
         return guests if self._upkeep is None else self._upkeep.undiverted(guests)
 
     def forget(self, guest: GuestId) -> None:
-        """Drop a guest that is gone."""
+        """Drop a guest that is gone; the disk keeps what it entered."""
         self._seats.pop(guest, None)
         self._changed.discard(guest)
 
@@ -163,6 +168,19 @@ class Entering:
         """What became of the errands of the band in which a guest is."""
         seat = self._seats.get(guest)
         return () if seat is None else (*seat.entered.outcomes, *seat.shown)
+
+    def _seat(self, guests: Collection[GuestId]) -> None:
+        """Take in what guests that come had entered before, in this run or an earlier one."""
+        try:
+            kept = self._store.load(guests)
+        except StoreError as error:
+            if not self._unread:
+                log.error("nobody's errands are known", error=str(error))  # noqa: TRY400 - the disk's mistake
+            self._unread = True
+            return
+        self._unread = False
+        for guest in guests:
+            self._seats[guest] = _Seat(kept.get(guest, Entered("")))
 
     def _look(self, id_: GuestId, seat: _Seat, verdict: Verdict, tick: _Tick) -> None:
         """What a guest's band means for its errands, now that something about it changed."""
@@ -245,7 +263,7 @@ def _is(one: object, other: object) -> bool:
 
 
 def _tell(saved: Future[None]) -> None:
-    """The next run may do again what could not be stored."""
+    """What could not be stored may be done again in the next run, or for who comes back."""
     error = None if saved.cancelled() else saved.exception()
     if error is not None:
         log.error("what was done on entering a band is not stored", error=str(error))

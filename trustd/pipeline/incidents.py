@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -94,7 +94,10 @@ class Incidents:
 
     @property
     def standing(self) -> Mapping[int, Incident]:
-        """All that are open and the last one of every guest, by number: a value of its own."""
+        """All that are open and the last one of every guest, by number: a value of its own.
+
+        Without those of guests that left whose incident is over for good.
+        """
         return MappingProxyType(dict(self._standing))
 
     def step(self, fleet: Fleet, policy: Policy) -> None:
@@ -103,6 +106,8 @@ class Incidents:
             self._policy, self._rules = policy, Rules(policy)
         rules, before = self._rules, self._before
         earlier = before.guests if before is not None else {}
+        if before is not None:
+            self._recall([id_ for id_ in fleet.guests if id_ not in earlier])
         for id_, guest in fleet.guests.items():
             last = self._of(id_)
             if last is None and rules.calm(guest):
@@ -119,6 +124,7 @@ class Incidents:
             if each.guest and each.guest not in fleet.guests:
                 self._gone(each, fleet)
             self._become(ended(self._standing[each.number], rules, fleet.at))
+        self._let_go(fleet, rules)
         self._before = fleet
         self.flush()
 
@@ -214,6 +220,39 @@ class Incidents:
     def _of(self, guest: GuestId) -> Incident | None:
         number = self._last_of.get(guest)
         return None if number is None else self._standing[number]
+
+    def _recall(self, came: Sequence[GuestId]) -> None:
+        """Read what was let go of guests that are back."""
+        unknown = [id_ for id_ in came if id_ not in self._last_of]
+        if not unknown:
+            return
+        try:
+            found = self._store.last_of(unknown)
+        except StoreError as error:
+            # an incident too many is better than none
+            log.error("what was before is not known", guests=len(unknown), error=str(error))  # noqa: TRY400 - the disk's mistake
+            return
+        for each in found:
+            self._standing[each.number] = each
+            self._last_of[each.guest] = each.number
+
+    def _let_go(self, fleet: Fleet, rules: Rules) -> None:
+        """Drop from memory what is over for good and on the disk, of guests that are not there."""
+        busy = self._waiting if self._flight is None else self._waiting | self._flight[1]
+        over = [
+            each
+            for each in self._standing.values()
+            if each.guest
+            and each.guest not in fleet.guests
+            and each.resolved is not None
+            and not each.open
+            and fleet.at - each.resolved > rules.reopen
+            and each.number not in busy
+        ]
+        for each in over:
+            del self._standing[each.number]
+            if self._last_of[each.guest] == each.number:
+                del self._last_of[each.guest]
 
     def _become(self, following: Next) -> None:
         self._set(following.incident)

@@ -76,7 +76,9 @@ class Kinship:
         self._keeping = keeping
         self._guests: Mapping[GuestId, Guest] = {}
         self._running: dict[GuestId, frozenset[Alias]] = {}
+        # whoever ran with it; of a backing image only those that are watched
         self._last: dict[Alias, dict[GuestId, float]] = {}
+        self._left: set[GuestId] = set()
         self._taken: dict[GuestId, dict[GuestId, float]] = {}
         self._now = -inf
         self._failed = False
@@ -97,6 +99,7 @@ class Kinship:
         gone = [id_ for id_ in self._guests.keys() - guests.keys() if id_ in self._running]
         if not self._read(changed):
             return ()
+        self._left.difference_update(each.id for each in changed)
         self._now = max(self._now + LEAST, at)
         found = [kin for guest in changed for kin in self._kin(guest)]
         for kin in found:
@@ -117,25 +120,49 @@ class Kinship:
         """Keep that what runs still runs."""
         self._now = max(self._now + LEAST, at)
         self._enter(self._running)
+        if self._left and not self._keeping.error:
+            self._let_go()
 
     def forget(self, guest: GuestId) -> None:
-        """Drop from memory what only a guest that is gone needs; the disk keeps it."""
-        if self._keeping.error:
-            return  # only memory has it
-        self._taken.pop(guest, None)
+        """Take in that a guest is gone for good: with a save its part of memory goes too."""
+        self._left.add(guest)
+
+    def _let_go(self) -> None:
+        """Drop from memory what only guests that left need; the disk keeps it.
+
+        Whatever is needed again is read again.
+        """
+        for guest in self._left:
+            self._taken.pop(guest, None)
         held = set().union(*self._running.values())
-        for alias in [each for each, who in self._last.items() if guest in who]:
-            if alias not in held:
+        for alias, who in list(self._last.items()):
+            if alias.kind == "backing":
+                for guest in self._left & who.keys():
+                    del who[guest]
+                needed = bool(who)
+            else:
+                image = (alias, *_under(alias))
+                needed = not held.isdisjoint(image) or not self._taken.keys().isdisjoint(who)
+            if not needed:
                 del self._last[alias]
+        self._left.clear()
 
     def _read(self, guests: Collection[Guest]) -> bool:
         """Whether everything is known that was ever kept of these guests and their aliases."""
-        wanted = {alias for guest in guests for alias in _all_of(guest)} - self._last.keys()
+        asked = {(alias, guest.id) for guest in guests for alias in _all_of(guest)}
+        wanted = {alias for alias, _ in asked if alias.kind != "backing"} - self._last.keys()
+        # an image that many lie on has many holders, and only the heir's own time counts
+        times = {
+            (alias, id_)
+            for alias, id_ in asked
+            if alias.kind == "backing" and id_ not in self._last.get(alias, {})
+        }
         heirs = [guest.id for guest in guests if guest.id not in self._taken]
         try:
             if self._now == -inf:
                 self._now = self._keeping.aliases.latest()
             holders = self._keeping.aliases.holders(wanted) if wanted else {}
+            since = self._keeping.aliases.held(times) if times else {}
             taken = self._keeping.aliases.forebears(heirs) if heirs else {}
         except StoreError as error:
             if not self._failed:
@@ -144,6 +171,8 @@ class Kinship:
             return False
         self._failed = False
         self._last.update({alias: dict(holders.get(alias, {})) for alias in wanted})
+        for alias, id_ in times:
+            self._last.setdefault(alias, {})[id_] = since.get((alias, id_), -inf)
         self._taken.update({heir: dict(taken.get(heir, {})) for heir in heirs})
         return True
 

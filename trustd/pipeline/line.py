@@ -272,6 +272,7 @@ class Line:
         ):
             self._acting.forget(gone)
             stages.entering.forget(gone)
+            stages.enforcer.forget(gone)
         for kin in self._roster.kin:
             bequeath(self.overriding, kin, at=reading.at)
         return guests

@@ -92,6 +92,8 @@ class Remembering:
         self._open: _Stretch | None = None
         self._waiting: deque[_Stretch] = deque()
         self._lock = threading.Lock()
+        # at a stop the last of it is stored, though a disk that hangs holds what is under way
+        self._storing = threading.Lock()
 
     def note(self, fleet: Fleet) -> None:
         """Take in one tick; on the line's thread."""
@@ -130,15 +132,18 @@ class Remembering:
         Raises:
             StoreError: what is not stored is tried again the next time.
         """
-        while self._waiting:
-            stretch = self._waiting[0]
-            due = (each for each in chunks_of(stretch.block()) if each.guest not in stretch.stored)
-            while some := tuple(islice(due, BATCH)):
-                self._timelines.store(some)
-                stretch.stored.update(each.guest for each in some)
-            with self._lock:
-                if self._waiting and self._waiting[0] is stretch:
-                    self._waiting.popleft()
+        with self._storing:
+            while self._waiting:
+                self._store(self._waiting[0])
+
+    def _store(self, stretch: _Stretch) -> None:
+        due = (each for each in chunks_of(stretch.block()) if each.guest not in stretch.stored)
+        while some := tuple(islice(due, BATCH)):
+            self._timelines.store(some)
+            stretch.stored.update(each.guest for each in some)
+        with self._lock:
+            if self._waiting and self._waiting[0] is stretch:
+                self._waiting.popleft()
 
     def close(self) -> None:
         """Store everything, as far as that is possible."""

@@ -26,6 +26,10 @@ class Alias(NamedTuple):
     identity: str
 
 
+Hold = tuple[Alias, GuestId]
+"""Something, and a guest that may have run with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
     """A guest that ran with it.
@@ -79,6 +83,24 @@ class Aliases:
         for kind, identity, guest, last in rows:
             found.setdefault(Alias(kind, identity), {})[GuestId(guest)] = last
         return found
+
+    def held(self, asked: Collection[Hold]) -> Mapping[Hold, float]:
+        """Until when in epoch seconds these guests ran with these, where they ever did.
+
+        Raises:
+            StoreError: the repository cannot be read.
+        """
+        wanted = orjson.dumps([[*alias, guest] for alias, guest in asked]).decode()
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT kind, identity, guest, last FROM alias WHERE (kind, identity, guest) IN"
+                " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),"
+                " json_extract(value, '$[2]') FROM json_each(?))",
+                (wanted,),
+            ).fetchall()
+        return {
+            (Alias(kind, identity), GuestId(guest)): last for kind, identity, guest, last in rows
+        }
 
     def forebears(self, heirs: Collection[GuestId]) -> Mapping[GuestId, Mapping[GuestId, float]]:
         """From whom these took over, and when in epoch seconds.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import structlog
 
-from trustd.errors import StoreError
 from trustd.model import Action, GuestId, Outcome, OutcomeStatus
 from trustd.repository.database import Database
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +31,24 @@ class ErrandStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def load(self) -> Mapping[GuestId, Entered]:
-        """Every guest's entry.
+    def load(self, guests: Collection[GuestId]) -> Mapping[GuestId, Entered]:
+        """The entries of those of these guests that have one.
+
+        Of a damaged one the band is left, so that nothing is done again.
 
         Raises:
-            StoreError: one is not what trustd wrote.
+            StoreError: they cannot be read.
         """
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT guest, band, document FROM errand").fetchall()
-        try:
-            return {
-                GuestId(guest): Entered(
-                    band, tuple(_outcome(GuestId(guest), each) for each in orjson.loads(document))
-                )
-                for guest, band, document in rows
-            }
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise StoreError(
-                f"{self._database.path}: what was done once is not readable: {error!r}"
-            ) from error
+            rows = connection.execute(
+                "SELECT guest, band, document FROM errand"
+                " WHERE guest IN (SELECT value FROM json_each(?))",
+                (orjson.dumps(list(guests)).decode(),),
+            ).fetchall()
+        return {
+            GuestId(guest): Entered(band, _outcomes(GuestId(guest), document))
+            for guest, band, document in rows
+        }
 
     def save(self, entered: Mapping[GuestId, Entered]) -> Future[None]:
         """Keep these guests' entries instead of those before."""
@@ -80,6 +81,14 @@ def _documents(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         }
         for each in outcomes
     ]
+
+
+def _outcomes(guest: GuestId, document: str) -> tuple[Outcome, ...]:
+    try:
+        return tuple(_outcome(guest, each) for each in orjson.loads(document))
+    except (KeyError, TypeError, ValueError) as error:
+        log.error("what was done once is not readable", guest=guest, error=repr(error))  # noqa: TRY400 - the disk's mistake
+        return ()
 
 
 def _outcome(guest: GuestId, kept: Mapping[str, Any]) -> Outcome:

@@ -14,6 +14,7 @@ from trustd.model import GuestId
 from trustd.model.incident import Incident
 from trustd.repository.database import Database
 from trustd.repository.journal import Entry, journalled
+from trustd.repository.trail import document_of
 
 WITHIN = 2.0
 """Seconds for which somebody's act waits for the disk."""
@@ -68,6 +69,18 @@ class IncidentStore:
             (),
         )
 
+    def last_of(self, guests: Collection[GuestId]) -> Sequence[Incident]:
+        """The last one of each of these guests that ever had one; oldest first.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        return self._read(
+            "WHERE number IN (SELECT max(number) FROM incident"
+            " WHERE guest IN (SELECT value FROM json_each(?)) GROUP BY guest) ORDER BY number",
+            (orjson.dumps(list(guests)).decode(),),
+        )
+
     def last(self) -> int:
         """The highest number that was given; 0 for none.
 
@@ -83,6 +96,8 @@ class IncidentStore:
     def journal(self, guest: GuestId, since: float, until: float, most: int) -> Sequence[Entry]:
         """What the journal has of a guest in a time, oldest first; of what is more, the oldest.
 
+        What cannot be read has an empty document.
+
         Args:
             since, until: epoch seconds; both belong to it.
 
@@ -96,11 +111,11 @@ class IncidentStore:
                 (guest, since, until, most),
             ).fetchall()
         return [
-            Entry(at, GuestId(id_), name, kind, orjson.loads(document))
+            Entry(at, GuestId(id_), name, kind, document_of(document))
             for at, id_, name, kind, document in rows
         ]
 
-    def _read(self, which: str, values: tuple[int, ...]) -> Sequence[Incident]:
+    def _read(self, which: str, values: tuple[int | str, ...]) -> Sequence[Incident]:
         with self._database.reading() as connection:
             rows = connection.execute(f"SELECT document FROM incident {which}", values).fetchall()  # noqa: S608 - constants
         try:

@@ -15,7 +15,6 @@ from trustd.repository import Entry, Past
 from trustd.repository.past import BAND
 from trustd.repository.recorded import Recorded
 
-_ACTION = "action"
 _NOT_DONE = frozenset(
     (
         ENDED,
@@ -27,7 +26,7 @@ _NOT_DONE = frozenset(
 )
 """What became of an action that is not being done, or not any more."""
 _MOST = 100
-"""Entries about one guest among which its devices' last ones are looked for."""
+"""Changes of a guest's band among which the last one by which it was measured is looked for."""
 _SPARE = 60.0
 
 
@@ -58,7 +57,7 @@ def narrowed_before(past: Past, happened: Happened, at: float) -> Mapping[GuestI
     for guest in past.everybody(at):
         for entry in past.told(guest, BAND, at, 1):
             happened.tell(entry)
-        actions = past.told(guest, _ACTION, at, _MOST)[::-1]
+        actions = past.deeds(guest, at)
         for entry in actions:
             happened.tell(entry)
         since = _narrowed(actions)
@@ -87,10 +86,9 @@ def _narrowed(actions: Sequence[Entry]) -> float | None:
     """Since when something is being done to a guest, in epoch seconds; None where nothing is.
 
     Args:
-        actions: on it, oldest first.
+        actions: the last one on each of its devices.
     """
-    last = {(each.document["lever"], each.document["device"]): each for each in actions}
-    since = [each.at for each in last.values() if each.document["status"] not in _NOT_DONE]
+    since = [each.at for each in actions if each.document["status"] not in _NOT_DONE]
     return min(since, default=None)
 
 
