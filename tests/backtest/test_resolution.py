@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from tests.backtest.stage import BEGIN, invented, replayed
 from tests.pipeline.scripted import CALM, guest_id
 from trustd.errors import StoreError
 from trustd.pipeline.backtest import Change, State
-from trustd.repository import Timelines
+from trustd.repository import SEEN, Timelines
+from trustd.repository.recorded import Recorded
 
 A, B = guest_id(0), guest_id(1)
 DAY = 12600
@@ -161,6 +163,14 @@ def test_a_journal_that_somebody_changed_is_said_to_be(tmp_path):
     database.write(lambda c: c.execute("UPDATE transition SET document = '{\"state\": 1}'"))
     with pytest.raises(StoreError, match="audit verify"):
         replayed(database.path, SLOW)
+
+
+def test_a_journal_that_cannot_be_read_is_said_to_be(tmp_path):
+    """A record that is no document at all ends it likewise: with where, and what finds it."""
+    database = invented(tmp_path, SLOW, {A: fallen(60)})
+    database.write(lambda c: c.execute("UPDATE transition SET document = '{{'"))
+    with pytest.raises(StoreError, match=r"trustd\.db: .*audit verify"):
+        Recorded(database.path).entries([SEEN], 0.0, inf)
 
 
 def test_guests_of_an_older_journal_are_taken_to_have_usual_devices(tmp_path):

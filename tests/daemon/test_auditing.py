@@ -110,6 +110,26 @@ def test_a_changed_record_fails_the_check(daemon):
     assert {1, 4} <= set(places(told))
 
 
+def test_a_trail_that_cannot_be_read_is_shown_and_checked(daemon):
+    """Nonsense in every record keeps nothing from starting; each is listed with what is there."""
+    label(daemon, "owner=alice", "owner=bob")
+    daemon.stop()
+    tampered(daemon, "UPDATE transition SET document = '{{' || id")
+    daemon.start()
+    label(daemon, "owner=carol")
+    code, told = verdict(daemon)
+    assert (code, told["sound"]) == (3, False)
+    done = daemon.trustctl("audit", "show", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)["records"]
+    shown = [each for each in records if "unreadable" in each["document"]]
+    assert {each["id"] for each in shown} >= {1, 2}
+    assert all(each["document"] == {"unreadable": f"{{{{{each['id']}"} for each in shown)
+    (labelled,) = (each for each in records if each["kind"] == "label" and each not in shown)
+    assert labelled["document"]["after"] == {"owner": "carol"}
+    assert daemon.trustctl("audit", "show").returncode == 0
+
+
 def test_a_cut_trail_fails_the_check_by_its_anchors(daemon):
     """What was signed and is not there any more is told."""
     label(daemon, "owner=alice", "owner=bob", "owner=carol")

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -82,16 +83,82 @@ def test_hostile_name_forges_no_field(name):
     assert message.isprintable()
 
 
-def test_what_the_journal_does_not_take_is_written_elsewhere(journal, tmp_path):
-    """An entry that is too long, or that nobody takes, is a line of the log instead."""
+def test_entry_of_any_length_arrives(journal):
+    """What no datagram holds comes as a file that is sealed, as the journal's protocol has it."""
     path, listener = journal
     kept = Kept()
-    Entries(kept, path).msg("short", b"A\n")
+    entries = Entries(kept, path)
+    entries.msg("short", b"A\n")
     assert listener.recv(100) == b"A\n"
+    entries.msg("long", b"x" * 10_000_000)
+    data, (file,), _, _ = socket.recv_fds(listener, 100, 1)
+    try:
+        assert data == b""
+        assert os.pread(file, 10_000_001, 0) == b"x" * 10_000_000
+        with pytest.raises(PermissionError):
+            os.pwrite(file, b"y", 0)
+    finally:
+        os.close(file)
     assert kept.lines == []
-    Entries(kept, path).msg("long", b"x" * 10_000_000)
+
+
+def test_where_there_is_no_journal_the_text_is_a_line(tmp_path):
+    """Nothing is lost because nobody takes entries."""
+    kept = Kept()
     Entries(kept, tmp_path / "none").msg("nobody", b"A\n")
-    assert kept.lines == ["long", "nobody"]
+    assert kept.lines == ["nobody"]
+
+
+def test_a_journal_that_hangs_holds_nobody_up(journal, monkeypatch):
+    """While its queue is full entries are dropped, after one short wait without any, and nothing
+    is written to standard error, which it would hang too; then it is told how many there were."""
+    path, listener = journal
+    kept, waits = Kept(), []
+    real = socket.socket.settimeout
+
+    def settimeout(self, seconds):
+        waits.append(seconds)
+        real(self, seconds)
+
+    entries = Entries(kept, path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as somebody:
+        somebody.setblocking(False)  # any local user may write there
+        queued = 0
+        with suppress(BlockingIOError):
+            while True:
+                somebody.sendto(b"B\n", str(path))
+                queued += 1
+        monkeypatch.setattr(socket.socket, "settimeout", settimeout)
+        for _ in range(50):
+            entries.msg("dropped", b"A\n")
+        monkeypatch.undo()
+        assert 0 < waits[0] <= 0.1
+        assert set(waits[1:]) == {0.0}
+        for _ in range(queued):
+            assert listener.recv(100) == b"B\n"
+    entries.msg("again", b"C\n")
+    assert listener.recv(100) == b"C\n"
+    assert fields(listener.recv(1000))["TRUSTD_DROPPED"] == "50"
+    entries.msg("again", b"D\n")
+    assert listener.recv(100) == b"D\n"
+    assert kept.lines == []
+
+
+def test_a_journal_that_died_is_not_written_to_by_its_stream(tmp_path):
+    """Nobody listens behind the socket: entries are dropped, and told when somebody does again."""
+    path, kept = tmp_path / "socket", Kept()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+    entries = Entries(kept, path)
+    entries.msg("dropped", b"A\n")
+    path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.settimeout(5)
+        listener.bind(str(path))
+        entries.msg("again", b"C\n")
+        assert listener.recv(100) == b"C\n"
+        assert fields(listener.recv(1000))["TRUSTD_DROPPED"] == "1"
+    assert kept.lines == []
 
 
 def test_journal_is_found_by_what_standard_error_is(tmp_path):

@@ -8,6 +8,9 @@ from tests.daemon.host import Host
 from tests.pipeline.scripted import CALM, TOO_MUCH, guest_id, web
 from trustd.api.office import NotKnown
 from trustd.daemon.recounting import recount
+from trustd.pipeline.backtest.before import narrowed_before
+from trustd.pipeline.backtest.happened import Happened, Policies
+from trustd.repository import Entry, Journal
 
 A = guest_id(0)
 
@@ -52,6 +55,27 @@ def test_every_moment_is_told_as_it_was(host):
     told = recount(past, host.formerly, "web-0", fell)
     assert any("disk.write.bytes" in because for because in told.moves[-1].because)
     assert told.afterwards[-1].after == "trusted"
+
+
+def deed(at, lever, status):
+    said = {"lever": lever, "device": "d", "setting": {}, "status": status}
+    return Entry(at, A, "web-0", "action", {**said, "because": "x", "error": ""})
+
+
+def test_a_lever_that_flaps_hides_nothing_that_holds(host):
+    """What was taken away and still is is told, though another lever acted a thousand times."""
+    fleet = host.tick(2)
+    begun = fleet.at - 1.0
+    flaps = [
+        deed(begun + number / 2000, "cpu-quota", ("applied", "restored")[number % 2])
+        for number in range(1, 1000)
+    ]
+    Journal(host.database).append([deed(begun, "nic-link", "applied"), *flaps]).result(5)
+    host.settle()
+    told = recount(host.access.stores.past, host.formerly, A, fleet.at)
+    assert [(each.lever, each.at) for each in told.actions] == [("nic-link", begun)]
+    past, happened = host.access.stores.past, Happened(Policies(lambda _: None, {}), None)
+    assert narrowed_before(past, happened, fleet.at) == {A: begun}
 
 
 def test_unknown_times_and_guests_are_said_to_be_unknown(host):

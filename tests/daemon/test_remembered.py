@@ -8,11 +8,12 @@ import time
 import pytest
 import structlog.testing
 
+from tests.api.conftest import until
 from tests.api.fleets import FEATURES
 from tests.page.fleets import Past, fleet_of, made
 from trustd.api import Live
 from trustd.api.matrix import COLUMNS
-from trustd.daemon.remembered import remember
+from trustd.daemon.remembered import keep_remembering, remember
 from trustd.errors import StoreError
 from trustd.metrics import Exposition, Meters
 
@@ -56,3 +57,18 @@ async def test_a_history_that_cannot_be_read_is_told_and_leaves_the_rest(live: L
         await remember(live, Broken(live.fleet))
     assert [each["error"] for each in logs] == ["no such table"]
     assert live.matrix.row(made(1).id).strip() == "c"
+
+
+async def test_the_overview_is_filled_again_where_it_begins_anew(live: Live) -> None:
+    """Where the clock was ahead for a tick, and is right again, the day before it is there."""
+    history = published(live, 3)
+    filling = asyncio.create_task(keep_remembering(live, history))
+    try:
+        await until(lambda: bool(live.matrix.row(made(0).id)[:-1].strip()))
+        for moment in (time.time() + 1e8, time.time()):
+            known = fleet_of(3, at=moment)
+            live.publish(known, Exposition(FEATURES).render(known, live.meters))
+        assert not live.matrix.row(made(0).id)[:-1].strip()
+        await until(lambda: live.matrix.row(made(0).id).count(" ") <= 2)
+    finally:
+        filling.cancel()

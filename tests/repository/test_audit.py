@@ -79,7 +79,15 @@ def test_a_trail_goes_on_after_a_restart(tmp_path, signer):
 
 
 @pytest.mark.parametrize(
-    "column", ["at = 1", "guest = ''", "name = 'x'", "kind = 'label'", "document = '{}'"]
+    "column",
+    [
+        "at = 1",
+        "guest = ''",
+        "name = 'x'",
+        "kind = 'label'",
+        "document = '{}'",
+        "document = '{{'",
+    ],
 )
 def test_a_changed_record_is_found_at_its_place(database, audit, column):
     """Whatever part of a record is changed, the fault is at that record and nowhere else."""

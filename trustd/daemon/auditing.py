@@ -22,7 +22,7 @@ from trustd.metrics.trail import TrailMeters
 from trustd.model import Fleet, Notice
 from trustd.repository import Audit, Database, Filter, Signer, genuine
 from trustd.repository.anchors import parsed
-from trustd.repository.trail import Anchor, Fault, Record
+from trustd.repository.trail import Anchor, Fault, Record, document_of
 
 log = structlog.get_logger()
 
@@ -166,7 +166,8 @@ class Auditing:
 
 
 def _shown(record: Record) -> RecordDoc:
-    document = orjson.loads(record.document)
+    # whoever looks for what was tampered with must be shown it
+    document = document_of(record.document) or {"unreadable": record.document}
     return RecordDoc(**record._asdict() | {"document": document, "hash": record.hash.hex()})
 
 

@@ -13,7 +13,7 @@ from trustd.pipeline.news import ENDED
 from trustd.repository import Entry, Past
 from trustd.repository.past import BAND
 
-_MOVES, _FOLLOWING, _WORDS, _DEEDS = 5, 3, 3, 200
+_MOVES, _FOLLOWING, _WORDS = 5, 3, 3
 """How many entries of each kind are looked at."""
 _OVER = frozenset({OutcomeStatus.RESTORED, OutcomeStatus.DONE, ENDED})
 """What an action is when nothing of it is in force any more."""
@@ -57,13 +57,9 @@ def recount(past: Past, formerly: Formerly, key: str, at: float) -> ThenDoc:
 
 def _in_force(past: Past, guest: GuestId, at: float) -> Iterator[DeedDoc]:
     """What was done to its devices and was not given back by then."""
-    seen: set[tuple[str, str]] = set()
-    for entry in past.told(guest, "action", at, _DEEDS):
-        deed = _deed(entry)
-        place = (deed.lever, deed.device)
-        if place not in seen and deed.status not in _OVER:
+    for deed in map(_deed, past.deeds(guest, at)):
+        if deed.status not in _OVER:
             yield deed
-        seen.add(place)
 
 
 def _deed(entry: Entry) -> DeedDoc:

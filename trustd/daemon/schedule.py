@@ -30,8 +30,9 @@ log = structlog.get_logger()
 LINE, PROBES, UPKEEP = "line", "probes", "upkeep"
 MOST_FAILED = 5
 """Ticks in a row that may fail before the daemon ends, so that somebody starts it anew."""
-
-
+UPKEEP_ENDS_SECONDS = 5.0
+"""For which a stop waits for what is stored or dropped beside the line: a disk that hangs must
+not keep it from giving back what is narrowed."""
 FIRST_CHECK_SECONDS = 60.0
 """From the start to the first check of the audit trail."""
 
@@ -58,13 +59,14 @@ class Schedule:
         self._give_up = give_up
         self._failed = 0
         self._reload_waits = threading.Event()
+        # one thread, so that nothing that the line does overlaps
+        self._executors = {
+            LINE: ThreadPoolExecutor(1),
+            PROBES: ThreadPoolExecutor(max(1, len(daemon.probing.probes))),
+            UPKEEP: ThreadPoolExecutor(1),
+        }
         self.scheduler = BackgroundScheduler(
-            executors={
-                # one thread, so that nothing that the line does overlaps
-                LINE: ThreadPoolExecutor(1),
-                PROBES: ThreadPoolExecutor(max(1, len(daemon.probing.probes))),
-                UPKEEP: ThreadPoolExecutor(1),
-            },
+            executors=self._executors,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
             timezone=UTC,
         )
@@ -101,11 +103,19 @@ class Schedule:
             self.scheduler.add_job(self._reload, executor=LINE, name="reload")
 
     def stop(self) -> None:
-        """Wait for what is under way; nothing new begins."""
+        """Wait for what is under way, beside the line not for long; nothing new begins."""
         self._daemon.probing.close()
         self._daemon.history.halt()
         self._daemon.auditing.halt()
-        self.scheduler.shutdown(wait=True)
+        self.scheduler.shutdown(wait=False)
+        for each in (LINE, PROBES):
+            self._executors[each].shutdown(wait=True)
+        upkeep = self._executors[UPKEEP]
+        waiting = threading.Thread(target=upkeep.shutdown, name="upkeep ends", daemon=True)
+        waiting.start()
+        waiting.join(UPKEEP_ENDS_SECONDS)
+        if waiting.is_alive():
+            log.error("not waited for: the repository does not answer", job=UPKEEP)
 
     def _give(self, work: Callable[[], None]) -> None:
         self.scheduler.add_job(work, executor=LINE, name="between")

@@ -78,18 +78,26 @@ class Database:
         self._inbox.put((work, future, synced))  # type: ignore[arg-type]  # a future of T
         return future
 
-    def write(self, work: Work[T], *, deadline: float = BUSY_SECONDS, patience: float = 0.0) -> T:
-        """Do ``work`` and wait until it is on the disk.
+    def write(
+        self,
+        work: Work[T],
+        *,
+        deadline: float = BUSY_SECONDS,
+        patience: float = 0.0,
+        synced: bool = True,
+    ) -> T:
+        """Do ``work`` and wait until it is done.
 
         Args:
             deadline: seconds; what has not begun by then is not done at all.
             patience: seconds more, for the end of what has begun.
+            synced: as in :meth:`submit`.
 
         Raises:
             Unsettled: it has begun and is not done in time, and may come about.
             StoreError: it failed, or did not begin in time; it left nothing behind.
         """
-        done = self.submit(work)
+        done = self.submit(work, synced=synced)
         try:
             return done.result(deadline)
         except TimeoutError as error:

@@ -12,7 +12,7 @@ import orjson
 
 from trustd.model import GuestId
 from trustd.repository.database import Database
-from trustd.repository.trail import Record, Start, linked
+from trustd.repository.trail import Record, Start, document_of, linked
 
 COLUMNS = "id, at, guest, name, kind, document, hash"
 """Of the table, in the order of :class:`Record`."""
@@ -55,7 +55,7 @@ class Journal:
         return self._database.submit(lambda connection: journalled(connection, kept))
 
     def of(self, guest: GuestId, most: int = 100) -> Sequence[Entry]:
-        """A guest's last entries, newest first."""
+        """A guest's last entries, newest first; what cannot be read has an empty document."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT at, guest, name, kind, document FROM transition WHERE guest = ?"
@@ -63,7 +63,7 @@ class Journal:
                 (guest, most),
             ).fetchall()
         return [
-            Entry(at, GuestId(id_), name, kind, orjson.loads(document))
+            Entry(at, GuestId(id_), name, kind, document_of(document))
             for at, id_, name, kind, document in rows
         ]
 

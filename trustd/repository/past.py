@@ -8,18 +8,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import orjson
-
 from trustd.model import GuestId, ObjectRef
 from trustd.repository.journal import Entry
 from trustd.repository.rulings import COLUMNS, RulingRecord
+from trustd.repository.trail import document_of
 from trustd.repository.walls import Bound
 
-RUN, SEEN, OBJECT, BAND = "run", "seen", "object", "band"
+RUN, SEEN, OBJECT, BAND, ACTION = "run", "seen", "object", "band", "action"
 """Kinds of entry from which a time is told again: a start of the daemon; a guest with its
-labels, roles, state and band; the labels of an object; a guest's change of band."""
+labels, roles, state and band; the labels of an object; a guest's change of band; what was
+done to a device of it."""
 
-_ENTRY = "SELECT at, guest, name, kind, document FROM transition"
+_READABLE = "iif(json_valid(document), json_type(document) = 'object', 0)"
+"""What somebody tampered with tells nothing, and what was told before it counts."""
+_ENTRY = f"SELECT at, guest, name, kind, document FROM transition WHERE {_READABLE}"  # noqa: S608 - constants
 _LAST = "ORDER BY at DESC, id DESC LIMIT 1"
 
 
@@ -54,10 +56,8 @@ class Past:
 
     def runs(self, at: float) -> tuple[Run | None, Run | None]:
         """The run that had begun by a time, and the one that began next; None for none."""
-        before = self._entry(f"{_ENTRY} WHERE kind = ? AND at <= ? {_LAST}", (RUN, at))
-        after = self._entry(
-            f"{_ENTRY} WHERE kind = ? AND at > ? ORDER BY at, id LIMIT 1", (RUN, at)
-        )
+        before = self._entry(f"{_ENTRY} AND kind = ? AND at <= ? {_LAST}", (RUN, at))
+        after = self._entry(f"{_ENTRY} AND kind = ? AND at > ? ORDER BY at, id LIMIT 1", (RUN, at))
         return _run(before), _run(after)
 
     def heard(self) -> float | None:
@@ -74,7 +74,7 @@ class Past:
         """The guest that had this name, or has this UUID; None where none was known then."""
         for condition, given in (("guest = ?", key.lower()), ("name = ?", key)):
             found = self._entry(
-                f"{_ENTRY} WHERE {condition} AND kind = ? AND at <= ? {_LAST}", (given, SEEN, at)
+                f"{_ENTRY} AND {condition} AND kind = ? AND at <= ? {_LAST}", (given, SEEN, at)
             )
             if found is not None:
                 return found.guest
@@ -83,28 +83,37 @@ class Past:
     def seen(self, guest: GuestId, at: float) -> Entry | None:
         """A guest as it was told of last."""
         return self._entry(
-            f"{_ENTRY} WHERE guest = ? AND kind = ? AND at <= ? {_LAST}", (guest, SEEN, at)
+            f"{_ENTRY} AND guest = ? AND kind = ? AND at <= ? {_LAST}", (guest, SEEN, at)
         )
 
     def band(self, guest: GuestId, at: float) -> Entry | None:
         """A guest's last change of band."""
         return self._entry(
-            f"{_ENTRY} WHERE guest = ? AND kind = ? AND at <= ? {_LAST}", (guest, BAND, at)
+            f"{_ENTRY} AND guest = ? AND kind = ? AND at <= ? {_LAST}", (guest, BAND, at)
         )
 
     def told(self, guest: GuestId, kind: str, at: float, most: int) -> Sequence[Entry]:
         """The last entries of a kind about a guest by a time, newest first."""
         order = f"ORDER BY at DESC, id DESC LIMIT {most:d}"
         return self._entries(
-            f"{_ENTRY} WHERE guest = ? AND kind = ? AND at <= ? {order}", (guest, kind, at)
+            f"{_ENTRY} AND guest = ? AND kind = ? AND at <= ? {order}", (guest, kind, at)
         )
 
     def after(self, guest: GuestId, kind: str, at: float, most: int) -> Sequence[Entry]:
         """The first entries of a kind about a guest after a time, oldest first."""
         order = f"ORDER BY at, id LIMIT {most:d}"
         return self._entries(
-            f"{_ENTRY} WHERE guest = ? AND kind = ? AND at > ? {order}", (guest, kind, at)
+            f"{_ENTRY} AND guest = ? AND kind = ? AND at > ? {order}", (guest, kind, at)
         )
+
+    def deeds(self, guest: GuestId, at: float) -> Sequence[Entry]:
+        """The last action on each device of a guest by a time, newest first.
+
+        However many there were on others since: who makes one lever act over and over hides
+        nothing behind it.
+        """
+        key = "json_extract(document, '$.lever'), json_extract(document, '$.device')"
+        return self._latest(ACTION, key, at, guest)
 
     def everybody(self, at: float) -> Mapping[GuestId, Entry]:
         """Every guest as it was told of last."""
@@ -118,9 +127,7 @@ class Past:
         key = "json_extract(document, '$.type', '$.id')"
         found = (entry.document for entry in self._latest(OBJECT, key, at))
         return {
-            ObjectRef(each["type"], each["id"]): each["labels"]
-            for each in found
-            if each.keys() >= {"type", "id", "labels"}
+            ObjectRef(each["type"], each["id"]): each["labels"] for each in found if _labelled(each)
         }
 
     def bound(self, kind: str, subject: str, at: float) -> Bound:
@@ -157,25 +164,36 @@ class Past:
             row = connection.execute(query, given).fetchone()
         return None if row is None else _entry(row)
 
-    def _latest(self, kind: str, key: str, at: float) -> list[Entry]:
-        """The last entry of a kind for each value of ``key``, an SQL expression."""
+    def _latest(self, kind: str, key: str, at: float, guest: GuestId | None = None) -> list[Entry]:
+        """The last entry of a kind for each value of ``key``, an SQL expression, newest first.
+
+        Args:
+            guest: None for all of them.
+        """
+        which, given = ("", ()) if guest is None else (" AND guest = ?", (guest,))
         with self._database.reading() as connection:
             rows: list[sqlite3.Row] = connection.execute(
                 "SELECT at, guest, name, kind, document FROM (SELECT *, row_number() OVER"  # noqa: S608 - constants
                 f" (PARTITION BY {key} ORDER BY at DESC, id DESC) AS place FROM transition"
-                " WHERE kind = ? AND at <= ?) WHERE place = 1",
-                (kind, at),
+                f" WHERE {_READABLE} AND kind = ? AND at <= ?{which}) WHERE place = 1"
+                " ORDER BY at DESC, id DESC",
+                (kind, at, *given),
             ).fetchall()
         return [_entry(row) for row in rows]
 
 
 def _entry(row: sqlite3.Row | tuple[Any, ...]) -> Entry:
     at, guest, name, kind, document = row
-    return Entry(at, GuestId(guest), name, kind, orjson.loads(document))
+    return Entry(at, GuestId(guest), name, kind, document_of(document))
+
+
+def _labelled(document: Mapping[str, Any]) -> bool:
+    kinds = (("type", str), ("id", str), ("labels", dict))
+    return all(isinstance(document.get(name), kind) for name, kind in kinds)
 
 
 def _run(entry: Entry | None) -> Run | None:
     if entry is None:
         return None
-    heard = entry.document["heard"]
+    heard = entry.document.get("heard")
     return Run(entry.at, float("nan") if heard is None else heard)

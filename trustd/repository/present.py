@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-import orjson
-
-from trustd.repository.past import BAND, OBJECT, RUN, SEEN
-from trustd.repository.trail import Record
+from trustd.repository.past import ACTION, BAND, OBJECT, RUN, SEEN
+from trustd.repository.trail import Record, document_of
 
 PRUNED, RESTORED = "pruned", "restored"
 """Kinds of the records that tell of older ones that are gone, and of a backup that was restored."""
-LABEL, POLICY, ACTION, INCIDENT = "label", "policy", "action", "incident"
+LABEL, POLICY, INCIDENT = "label", "policy", "incident"
 CARRIED = "carried"
 """Marks in a document what retention wrote again: it is older than where it stands."""
 ORDERS = ("override", "protect", "pause")
@@ -62,7 +60,7 @@ class Present:
 
 def about(record: Record) -> tuple[str, ...]:
     """What a record tells of: a later one about the same says how it is now."""
-    return _about(record, _document(record))
+    return _about(record, document_of(record.document))
 
 
 def _about(record: Record, document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -79,9 +77,9 @@ def _about(record: Record, document: Mapping[str, Any]) -> tuple[str, ...]:
 
 def stands(record: Record) -> bool:
     """Whether something is so by a record, until a later one about the same says otherwise."""
-    document = _document(record)
+    document = document_of(record.document)
     if record.kind == SEEN:
-        return bool(document.get("state") != GONE)
+        return bool(document) and document.get("state") != GONE
     if record.kind == LABEL:
         return bool(document.get("after"))
     if record.kind in ORDERS:
@@ -89,22 +87,13 @@ def stands(record: Record) -> bool:
     if record.kind == ACTION:
         return bool(document.get("status") == APPLIED)
     if record.kind == INCIDENT:
-        return bool(document.get("state") != RESOLVED)
+        return bool(document) and document.get("state") != RESOLVED
     return bool(document)
 
 
 def carried(record: Record) -> bool:
     """Whether retention wrote it again, because it still stands and was about to go."""
-    return _document(record).get(CARRIED) is True
-
-
-def _document(record: Record) -> dict[str, Any]:
-    """What a record says; nothing where that is no document: the check of the trail finds it."""
-    try:
-        found = orjson.loads(record.document)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return document_of(record.document).get(CARRIED) is True
 
 
 def replayed(records: Iterable[Record], *, until: float = inf) -> Present:
@@ -126,9 +115,9 @@ def replayed(records: Iterable[Record], *, until: float = inf) -> Present:
         if record.at > until:
             continue
         take = _TAKERS.get(record.kind)
-        document = _document(record) if take is not None else {}
+        document = document_of(record.document) if take is not None else {}
         again = document.pop(CARRIED, None) is True
-        if take is not None:
+        if take is not None and document:
             key = _about(record, document)
             if again and key in told:
                 continue

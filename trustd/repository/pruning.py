@@ -14,9 +14,8 @@ import orjson
 
 from trustd.model import GuestId
 from trustd.repository.journal import Entry, journalled, start_of
-from trustd.repository.past import BAND, OBJECT, RUN, SEEN
+from trustd.repository.past import ACTION, BAND, OBJECT, RUN, SEEN
 from trustd.repository.present import (
-    ACTION,
     APPLIED,
     CARRIED,
     INCIDENT,
@@ -29,7 +28,7 @@ from trustd.repository.present import (
     carried,
     stands,
 )
-from trustd.repository.trail import Record
+from trustd.repository.trail import Record, document_of
 
 _STANDING = (SEEN, BAND, OBJECT, RUN, LABEL, POLICY, *ORDERS, INCIDENT)
 """Of these kinds the last record about something says how it is until the next one."""
@@ -147,7 +146,7 @@ def _standing(connection: sqlite3.Connection, old: Sequence[Record], before: flo
         (old[-1].id, before, *_STANDING),
     )
     said: dict[tuple[str, ...], bool] = {}
-    for record in map(Record._make, later):
+    for record in filter(_says, map(Record._make, later)):
         # what was carried on is older than whatever else there is about the same
         said[about(record)] = said.get(about(record), False) or not carried(record)
     kept = [
@@ -187,7 +186,7 @@ def _carries(record: Record, *, later: bool | None) -> bool:
 def _last(old: Sequence[Record], kinds: Collection[str]) -> dict[tuple[str, ...], Record]:
     """The last record about each thing."""
     last: dict[tuple[str, ...], Record] = {}
-    for each in old:
+    for each in filter(_says, old):
         if each.kind in kinds and (
             (key := about(each)) not in last or carried(last[key]) or not carried(each)
         ):
@@ -195,6 +194,11 @@ def _last(old: Sequence[Record], kinds: Collection[str]) -> dict[tuple[str, ...]
     return last
 
 
+def _says(record: Record) -> bool:
+    """Whether it can be read; one that cannot hides nothing that was said before it."""
+    return bool(document_of(record.document))
+
+
 def _again(record: Record) -> Entry:
-    document = {**orjson.loads(record.document), CARRIED: True}
+    document = {**document_of(record.document), CARRIED: True}
     return Entry(record.at, GuestId(record.guest), record.name, record.kind, document)

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -23,6 +24,7 @@ from trustd.repository.journal import Entry
 from trustd.repository.migrations import MIGRATIONS
 from trustd.repository.overrides import orders_in
 from trustd.repository.points import Points, joined, rolled
+from trustd.repository.trail import document_of
 from trustd.repository.versions import PolicyVersion
 
 _FIRST_SCHEMA = 3
@@ -127,9 +129,18 @@ class Recorded:
                 (orjson.dumps(list(kinds)).decode(), since, until),
             ).fetchall()
         return [
-            Entry(at, GuestId(guest), name, kind, orjson.loads(document))
+            Entry(at, GuestId(guest), name, kind, self._read(kind, at, document))
             for at, guest, name, kind, document in rows
         ]
+
+    def _read(self, kind: str, at: float, text: str) -> dict[str, Any]:
+        document = document_of(text)
+        if not document:
+            raise StoreError(
+                f"{self.path}: the record of the kind {kind} at {at:.0f} is not what trustd wrote;"
+                " `trustctl audit verify` finds its place"
+            )
+        return document
 
     def orders(self) -> Orders:
         """The orders that are in force now."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 
 from trustd.repository.database import Database
+from trustd.repository.timeline import PATIENCE
 
 CATCH_UP = 10.0
 """How much faster than time itself the reference may follow a clock that is ahead of it.
@@ -36,7 +37,7 @@ class Reference:
         """The time, in epoch seconds, by which to judge what is old; it is kept.
 
         Raises:
-            StoreError: it cannot be kept.
+            StoreError: it cannot be kept, or the disk does not answer.
         """
         now, passed = self._clock(), self._steady() - self._last
         self._last += passed
@@ -47,6 +48,6 @@ class Reference:
             connection.execute("INSERT OR REPLACE INTO retention VALUES (1, ?)", (reference,))
             return reference
 
-        reference = self._database.submit(work, synced=False).result()
+        reference = self._database.write(work, deadline=PATIENCE, synced=False)
         self.behind = now - reference
         return reference

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import TypeVar
 
 import structlog
 
-from trustd.repository.database import Database
+from trustd.repository.database import Database, Work
 from trustd.repository.lapsing import (
     prune_incidents,
     prune_messages,
@@ -27,7 +28,7 @@ from trustd.repository.pruning import (
     used,
 )
 from trustd.repository.reference import Reference
-from trustd.repository.timeline import Timelines
+from trustd.repository.timeline import PATIENCE, Timelines
 
 log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ _LEAST, _MOST = 8, 4096
 _AHEAD = 86400.0
 """Seconds by which the clock may be ahead of the reference before that is told."""
 
+T = TypeVar("T")
 Prune = Callable[[sqlite3.Connection, int], int]
 
 
@@ -168,7 +170,7 @@ class Retention:
         for tier in range(len(KINDS)):
             while self._used() > self._bounds.most and self._goes_on():
                 drop = partial(_chunks, tier, inf, rolled=False)
-                if not self._database.submit(partial(_call, drop, _BATCH), synced=False).result():
+                if not self._written(partial(_call, drop, _BATCH)):
                     break
                 shortened = True
         return shortened
@@ -181,9 +183,7 @@ class Retention:
         """Call it until nothing is left, or the run took its time."""
         total, most = 0, _BATCH
         while self._goes_on():
-            dropped, seconds = self._database.submit(
-                partial(_timed, prune, most), synced=False
-            ).result()
+            dropped, seconds = self._written(partial(_timed, prune, most))
             total += dropped
             if dropped < most:
                 break
@@ -191,6 +191,10 @@ class Retention:
             most = most // 2 if seconds > BATCH_SECONDS else most
             most = min(max(most, _LEAST), _MOST)
         return total
+
+    def _written(self, work: Work[T]) -> T:
+        # a disk that hangs must not hold this thread: what it keeps is tried again the next time
+        return self._database.write(work, deadline=PATIENCE, synced=False)
 
     def _tell(self, *, shortened: bool) -> None:
         ahead = self._reference.behind > _AHEAD

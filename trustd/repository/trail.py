@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -103,6 +103,19 @@ class Verdict:
     hash: bytes
     anchors: int
     faults: Sequence[Fault]
+
+
+def document_of(text: str) -> dict[str, Any]:
+    """What a record says; nothing where that is no document: the check of the trail finds it.
+
+    >>> document_of('{"after": "a"}'), document_of("{{"), document_of("[]")
+    ({'after': 'a'}, {}, {})
+    """
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def linked(before: bytes, record: Record) -> bytes:
