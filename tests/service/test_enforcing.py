@@ -65,6 +65,19 @@ def test_gate_is_a_unit(enforcing):
         assert refused.returncode != 0
         assert "trustctl gate remove" in refused.stderr
         assert enforcing.property(UNIT, "ActiveState") == "active"
+        # also where its directory is elsewhere, which a setting may say
+        enforcing.run("mv", "/var/lib/trustd/gates", "/var/lib/trustd/elsewhere")
+        refused = enforcing.run("dpkg", "--remove", "trustd", check=False)
+        enforcing.run("mv", "/var/lib/trustd/elsewhere", "/var/lib/trustd/gates")
+        assert refused.returncode != 0
+        assert "trustctl gate remove" in refused.stderr
+        # it was started anew while they were away
+        enforcing.systemctl("restart", UNIT)
+        wait_until(
+            lambda: enforcing.run("trustctl", "status", check=False).returncode == 0,
+            "it has looked",
+            seconds=60,
+        )
 
         assert trustctl(enforcing, "gate", "remove", "gated", "vda")["done"]
         assert enforcing.property(unit, "ActiveState") == "inactive"

@@ -11,10 +11,21 @@ import pytest
 from tests.lab.spec import GuestSpec
 from tests.lab.systemd import Booted
 from tests.lab.waiting import wait_until
-from tests.service.host import POLICY, SETTINGS, UNIT, install_enforcing, main_pid, trustctl
+from tests.service.host import (
+    POLICY,
+    SETTINGS,
+    UNIT,
+    drop_in,
+    edit,
+    install_enforcing,
+    main_pid,
+    trustctl,
+)
 
 pytestmark = pytest.mark.lab
 
+REMOVAL = f"/run/systemd/system/{UNIT}.d/removal.conf"
+STATE, MOVED = "/var/lib/trustd", "/var/lib/moved"
 LIBVIRT = ("libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirtd.service")
 
 
@@ -51,10 +62,14 @@ def host(shared):
 
 
 def test_from_installation_to_purge(host, package, newer):
-    """An upgrade keeps state and settings; removing gives back or says so; purging leaves none."""
+    """An upgrade keeps state and settings; removing gives back or says so; purging leaves none.
+
+    Settings and policy are for root and trustd's group. Where the state is, is a setting.
+    """
     (guest,) = host.start(GuestSpec("web-1"))
     before = state(guest)
     install_enforcing(host, package)
+    settings_are_private(host)
     words = ("--band", "isolated", "--for", "2h", "--reason", "lab")
     trustctl(host, "override", "web-1", *words)
     wait_until(
@@ -90,16 +105,40 @@ def test_from_installation_to_purge(host, package, newer):
     assert host.path(SETTINGS).exists()
     assert host.systemctl("cat", UNIT, check=False).returncode != 0
 
-    # installed again it takes over what it left; removed, it gives it back
+    # installed again, after a removal that was killed, it takes over what it left
+    host.path(REMOVAL).parent.mkdir(parents=True, exist_ok=True)
+    host.path(REMOVAL).write_text("[Service]\nEnvironment=TRUSTD_ON_STOP=restore\n", "utf-8")
     host.run("dpkg", "--install", newer)
     assert trustctl_when_ready(host)["orders"]["overrides"] == 1
-    told = host.run("dpkg", "--remove", "trustd").stderr
+    assert "TRUSTD_ON_STOP" not in host.property(UNIT, "Environment")
+
+    # removed it gives back, also where its state was moved
+    host.systemctl("stop", "trustd.socket", UNIT)
+    host.run("mv", STATE, MOVED)
+    edit(host, SETTINGS, "on_stop: keep", f"on_stop: keep\nstate: {MOVED}")
+    with drop_in(host, f"ReadWritePaths={MOVED}"):
+        host.systemctl("start", "trustd.socket", UNIT)
+        assert trustctl_when_ready(host)["orders"]["overrides"] == 1
+        assert state(guest) != before
+        told = host.run("dpkg", "--remove", "trustd").stderr
     assert "narrowed" not in told
     assert state(guest) == before
+    assert not host.path(REMOVAL).exists()
+    host.run("rm", "-r", STATE)
+    host.run("mv", MOVED, STATE)
 
     host.run("dpkg", "--purge", "trustd")
     assert host.run("id", "trustd").stdout
     assert left_of(host) == ["/etc/systemd/system/trustd.service.d", "/etc/sysusers.d"]
+
+
+def settings_are_private(host):
+    """Whoever is in trustd's group reads them, as polkitd's rules do, and nobody else."""
+    about = host.run("stat", "--format", "%U %G %a", "/etc/trustd").stdout
+    assert about == "root trustd 750\n"
+    assert host.run("runuser", "-u", "nobody", "--", "cat", SETTINGS, check=False).returncode != 0
+    # with the groups of the user database, as polkitd takes them before its rules ask
+    assert host.run("runuser", "-u", "polkitd", "--", "cat", "/etc/trustd/hook.conf").stdout
 
 
 def trustctl_when_ready(host):
