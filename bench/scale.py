@@ -25,7 +25,7 @@ from typing import Any
 from bench.clock import Clock
 from bench.repository import BEGIN, DAY, month
 from bench.results import write
-from bench.stages import Stopwatch
+from bench.stages import Stopwatch, until_published
 from bench.standing import Standing
 from trustd.daemon.build import DATABASE
 from trustd.pipeline.remembering import TICKS
@@ -157,8 +157,10 @@ def growth(sizes: Sequence[int], turns: int, directory: Path) -> dict[str, float
             figures[f"tick_{name}_cpu_us_a_guest"] = 1e3 * mean(every) / remote.guests
             figures[f"resident_{name}_mib"] = remote.ask("resident")
             # one stretch of history is packed in these, as is due
-            for stage, cost in remote.ask("stages", TICKS).items():
+            stages = remote.ask("stages", TICKS)
+            for stage, cost in stages.items():
                 figures[f"stage_{name}_{stage}_cpu_ms"] = cost
+            figures[f"reply_to_assessments_{name}_cpu_ms"] = until_published(stages)
     for small, large in pairwise(sizes):
         ratios = [
             mean(more) / mean(less) for less, more in zip(spent[small], spent[large], strict=True)

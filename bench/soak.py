@@ -25,6 +25,7 @@ from bench.churn import Churn
 from bench.clock import Clock
 from bench.host import DAY
 from bench.results import write
+from bench.rows import MONTH
 from bench.standing import POLICY, Standing
 from trustd.decisions.question import Asker, Question
 
@@ -162,8 +163,8 @@ def grown(looks: Sequence[Look]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", type=float, default=30.0)
-    parser.add_argument("--guests", type=int, default=300)
+    parser.add_argument("--days", type=float, default=MONTH)
+    parser.add_argument("--guests", type=int, default=100)
     parser.add_argument("--interval", type=float, default=240.0, help="seconds between two ticks")
     asked = parser.parse_args()
     began, spent = time.monotonic(), time.process_time()

@@ -47,6 +47,29 @@ STAGES: Mapping[str, tuple[type, str]] = {
     "save": (Daemon, "save"),
 }
 """What is measured as one thing, by what it is; inner stages are not counted in outer ones."""
+AFTER = (
+    "meters",
+    "incidents",
+    "history",
+    "metrics_page",
+    "events",
+    "history_packing",
+    "retention",
+    "save",
+)
+"""Stages that begin when services are answered by the new assessments already (Access.publish)."""
+
+
+def until_published(spent: Mapping[str, float]) -> float:
+    """What a tick takes from the hypervisor's reply until decisions go by its assessments.
+
+    Args:
+        spent: on each stage, in any unit.
+
+    >>> until_published({"reply": 4.0, "assessments": 16.0, "decisions": 3.0, "metrics_page": 25.0})
+    23.0
+    """
+    return sum(cost for stage, cost in spent.items() if stage not in AFTER)
 
 
 P = ParamSpec("P")

@@ -47,7 +47,10 @@ def test_each_page_gives_the_time_of_each_guests_newest_sample(kind, page, times
     assert scrape.KINDS[kind](page, 77.0) == times
 
 
-@pytest.mark.parametrize("module", ["peers", "scrape", "processor", "reaction", "gather", "tables"])
+MODULES = ["peers", "scrape", "processor", "reaction", "gather", "tables", "rows", "stages"]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_the_examples_of_the_measurements_hold(module):
     """What the docstrings compute comes out."""
     found = doctest.testmod(importlib.import_module(f"bench.{module}"))
