@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -244,8 +245,12 @@ async def test_connections_beyond_the_limit_are_hung_up_on(served: Served) -> No
             writer.close()
 
 
-async def test_the_end_does_not_wait_for_open_streams(live: Live, tmp_path: Path) -> None:
+async def test_the_end_does_not_wait_for_open_streams(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Streams are ended in order, so that stopping takes a moment and not a timeout."""
+    # the package has a function of the module's name
+    monkeypatch.setattr(import_module("trustd.api.serve"), "_GRACE", 60.0)
     path = tmp_path / "trustd.sock"
     loop = asyncio.get_running_loop()
     async with serve(live, path, None):
@@ -253,7 +258,7 @@ async def test_the_end_does_not_wait_for_open_streams(live: Live, tmp_path: Path
         writer.write(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"retry: 2000")
         began = loop.time()
-    assert loop.time() - began < 1.5
+    assert loop.time() - began < 20
     assert (await reader.read())[-5:] == b"0\r\n\r\n"
     writer.close()
     await writer.wait_closed()

@@ -72,13 +72,14 @@ def test_a_band_that_the_policy_no_longer_has_is_blank() -> None:
     assert tail(matrix, 1, 3) == "  a"
 
 
-def test_a_clock_that_is_set_back_loses_nothing() -> None:
-    """Ticks of an earlier time are counted to the stretch that is under way."""
+def test_a_clock_that_is_set_back_a_little_loses_nothing() -> None:
+    """Ticks of the stretch before are counted to that which is under way."""
     matrix = Matrix()
     matrix.note(at(NOW, assessed("a", 1)))
     matrix.note(at(NOW + STEP, assessed("a", 1)))
-    matrix.note(at(NOW - 50 * STEP, narrowed("a", 1)))
+    matrix.note(at(NOW, narrowed("a", 1)))
     assert tail(matrix, 1, 3) == " ac"
+    assert not matrix.lacking.is_set()
 
 
 def test_what_was_before_this_run_is_filled_in() -> None:
@@ -125,3 +126,17 @@ async def test_before_the_first_tick_there_is_none(served: Served) -> None:
     """Nothing is made up before anything was seen."""
     async with served.tcp.get("/v1/matrix") as answer:
         assert answer.status == 503
+
+
+def test_a_clock_that_was_ahead_freezes_nothing() -> None:
+    """After one tick of a clock that was days ahead the overview begins anew, says that it lacks
+    what was before, and goes on."""
+    matrix = Matrix()
+    matrix.note(at(NOW, assessed("a", 1)))
+    matrix.note(at(NOW + 1000 * STEP, assessed("a", 1)))
+    assert not matrix.lacking.is_set()
+    matrix.note(at(NOW + STEP, narrowed("a", 1)))
+    assert matrix.lacking.is_set()
+    assert matrix.row(guest_id(1)).strip() == "c"
+    matrix.note(at(NOW + 2 * STEP, assessed("a", 1)))
+    assert tail(matrix, 1, 3) == " ca"

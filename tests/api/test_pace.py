@@ -11,20 +11,30 @@ from aiohttp import web
 
 from tests.api.fleets import FEATURES, assessed, fleet
 from trustd.api import Live, serve
-from trustd.api.pace import Buckets, Pace
+from trustd.api.pace import REGISTRAR, Buckets, Pace
 from trustd.metrics import Exposition, Meters
 
+KNOWN = {"Authorization": "Bearer ids"}
 PACE = Pace(tcp=10.0, user=20.0, decisions=5.0)
+
+
+class Tokens:
+    """Knows one caller, by one token."""
+
+    def caller(self, request: web.Request) -> str | None:
+        return "ids" if request.headers.get("Authorization") == "Bearer ids" else None
 
 
 class Clients:
     def __init__(self, unix: aiohttp.ClientSession, tcp: aiohttp.ClientSession) -> None:
         self.unix, self.tcp = unix, tcp
 
-    async def statuses(self, client: aiohttp.ClientSession, path: str, times: int) -> list[int]:
+    async def statuses(
+        self, client: aiohttp.ClientSession, path: str, times: int, method: str = "GET", **more: str
+    ) -> list[int]:
         found = []
         for _ in range(times):
-            async with client.get(path) as answer:
+            async with client.request(method, path, headers=more) as answer:
                 found.append(answer.status)
         return found
 
@@ -36,6 +46,7 @@ async def clients(tmp_path: Path) -> AsyncIterator[Clients]:
             return web.Response()
 
         app.router.add_get("/opa/v1/data/{path}", decide)
+        app[REGISTRAR] = Tokens()
 
     meters = Meters("1.2.3")
     live = Live(FEATURES, meters, version="1.2.3")
@@ -89,6 +100,28 @@ async def test_api_that_is_asked_without_end_leaves_prometheus_and_the_page_thei
     for path in ("/metrics", "/"):
         assert await clients.statuses(clients.tcp, path, 15) == [200] * 15
         assert 429 in await clients.statuses(clients.tcp, path, 40)
+
+
+async def test_nobody_without_a_token_silences_a_caller_that_has_one(clients: Clients) -> None:
+    """The buckets of all others are empty, whatever they ask and whatever token they guess, and a
+    caller whose token is known is answered at its own pace."""
+    for path, method in (
+        ("/v1/guests", "GET"),
+        ("/opa/v1/data/x", "GET"),
+        ("/v1/evidence", "POST"),
+    ):
+        found = await clients.statuses(clients.tcp, path, 60, method, Authorization="Bearer guess")
+        assert 429 in found
+    assert await clients.statuses(clients.tcp, "/opa/v1/data/x", 8, **KNOWN) == [200] * 8
+    heard = await clients.statuses(clients.tcp, "/v1/evidence", 15, "POST", **KNOWN)
+    assert heard == [503] * 15, "this daemon hears nobody, and says so"
+    assert 429 in await clients.statuses(clients.tcp, "/v1/evidence", 40, "POST", **KNOWN)
+
+
+async def test_reports_over_tcp_are_apart_from_what_is_read(clients: Clients) -> None:
+    """Who reads the API without end leaves reports theirs."""
+    assert 429 in await clients.statuses(clients.tcp, "/v1/evidence", 60)
+    assert await clients.statuses(clients.tcp, "/v1/evidence", 15, "POST") == [503] * 15
 
 
 async def test_path_that_looks_like_a_decision_is_none(clients: Clients) -> None:

@@ -16,6 +16,10 @@ from tests.api.conftest import Served
 from tests.api.fleets import assessed, fleet, guest_id, narrowed
 
 DEADLINE = 60
+PORTS = 5
+"""Tried one after the other, where somebody else is quicker."""
+READY = b"Server is ready to receive web requests"
+"""In its log; before that it answers 503."""
 HOSTILE = 'a"b\\c\n{x="y"} 1 \x1b[2J\u202e'
 
 
@@ -27,7 +31,7 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def prometheus(target: int, home: Path) -> AsyncIterator[str]:
-    """Prometheus scraping a port of this machine; gives its address."""
+    """Prometheus scraping a port of this machine; gives its address when it is ready."""
     config = home / "prometheus.yml"
     config.write_text(
         "global: {scrape_interval: 1s}\n"
@@ -35,33 +39,53 @@ async def prometheus(target: int, home: Path) -> AsyncIterator[str]:
         "  - job_name: trustd\n"
         f"    static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
     )
-    port = free_port()
-    with (home / "prometheus.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            "prometheus",
-            f"--config.file={config}",
-            f"--storage.tsdb.path={home / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
+    log = home / "prometheus.log"
+    for _ in range(PORTS):
+        address = f"127.0.0.1:{free_port()}"
+        with log.open("wb") as written:
+            process = await asyncio.create_subprocess_exec(
+                "prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={home / 'data'}",
+                f"--web.listen-address={address}",
+                stdout=written,
+                stderr=written,
+            )
+        try:
+            if await ready(process, log):
+                yield f"http://{address}"
+                return
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+        # somebody else may have taken the port between the look and the start
+        assert b"address already in use" in log.read_bytes(), log.read_text()
+    raise AssertionError(f"{PORTS} ports were taken one after the other")
+
+
+async def ready(process: asyncio.subprocess.Process, log: Path) -> bool:
+    """Whether it came to answer queries; not if it ended before.
+
+    Its own word counts: on the port somebody else may answer, another Prometheus too.
+    """
+    async with asyncio.timeout(DEADLINE):
+        while process.returncode is None:
+            if READY in await asyncio.to_thread(log.read_bytes):
+                return True
+            await asyncio.sleep(0.1)
+    return False
 
 
 async def query(session: aiohttp.ClientSession, expression: str) -> list[dict[str, Any]]:
     """What an expression gives, as soon as it gives anything."""
     async with asyncio.timeout(DEADLINE):
         while True:
-            with contextlib.suppress(aiohttp.ClientConnectionError):
-                async with session.get("/api/v1/query", params={"query": expression}) as answer:
-                    document = await answer.json()
-                if document.get("status") == "success" and document["data"]["result"]:
-                    result: list[dict[str, Any]] = document["data"]["result"]
-                    return result
+            async with session.get("/api/v1/query", params={"query": expression}) as answer:
+                document = await answer.json()
+            if document["status"] == "success" and document["data"]["result"]:
+                result: list[dict[str, Any]] = document["data"]["result"]
+                return result
             await asyncio.sleep(0.1)
 
 

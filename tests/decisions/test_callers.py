@@ -154,3 +154,20 @@ def test_settings_hold_no_token():
     assert callers.identify(Dialect.OPA, None, ("secret",)) is not None
     assert callers.identify(Dialect.OPA, None, (digest,)) is None
     assert callers.identify(Dialect.OPA, None, ("",)) is None
+
+
+def test_token_tells_its_caller_whatever_it_is_for():
+    """A caller is named by its token alone; a guess, a digest and nothing name nobody."""
+    callers = Callers(
+        DecisionSettings.model_validate(
+            {
+                "callers": [
+                    {"name": "ids", "token": hashed("a"), "dialects": ["evidence"]},
+                    {"name": "pdp", "token": hashed("b"), "dialects": ["opa"]},
+                    {"name": "root", "user": 0, "dialects": ["opa"]},
+                ]
+            }
+        )
+    )
+    assert [callers.named(each) for each in (("a",), ("x", "b"))] == ["ids", "pdp"]
+    assert {callers.named(each) for each in ((), ("",), ("x",), (hashed("a"),))} == {None}

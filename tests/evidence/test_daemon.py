@@ -41,6 +41,9 @@ def test_only_registered_senders_are_heard(tmp_path):
             for found in [client.post(PATH, sent)]
         }
         assert [status for status, _ in answers] == [403]
+        # what was reported is not for every local user, nor for senders
+        assert {daemon.tcp(each).send("GET", PATH).status for each in ("", TOKEN)} == {403}
+        assert daemon.client().send("GET", PATH).status == 200
         for _ in range(20):
             daemon.tcp().post(PATH, report())
         daemon.stop()

@@ -30,8 +30,8 @@ LASTING = {
 }
 """Addresses for administrators only: what is changed there stays so."""
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-ASKING = {"/v1/policy/difference", "/v1/admission"}
-"""Requests with a body that change nothing: they ask."""
+ASKING = {"/v1/admission"}
+"""Requests with a body that change nothing, and that every user of the socket may send."""
 OF_ITSELF = {"refused", "run", "seen", "object", "hold", "admission"}
 """Kinds of record that trustd makes whoever asks; a refusal is one of them."""
 

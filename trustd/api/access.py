@@ -5,31 +5,35 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TypeVar
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from trustd.api.access_shapes import LabelChange, Proposal, ReloadRequest
+from trustd.api.access_shapes import (
+    DecisionList,
+    DifferenceDoc,
+    LabelChange,
+    Proposal,
+    ReloadRequest,
+)
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.etags import send_json_tagged
 from trustd.api.handlers import LIVE
 from trustd.api.office import Duty, NotKnown
 from trustd.api.problems import RequestProblem, told
 from trustd.api.query import find
+from trustd.api.reading import is_under_way, read, shared
 from trustd.api.sending import send_json
 from trustd.documents import Instant
 from trustd.errors import PolicyError, StoreError
 from trustd.model import ObjectRef
 
-T = TypeVar("T")
-
 MOST, USUAL = 1000, 100
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127}")
 """What a policy accepts as a label's name."""
+_DIFFERENCE = "difference"
 _EPOCH = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
@@ -44,10 +48,11 @@ async def why(request: web.Request) -> web.StreamResponse:
         return await send_json(request, office.why(guest, action, target))
     at = _instant(asked["at"])
     try:
-        told = await _stored(lambda: office.why_then(key, action, target, at))
+        with told():
+            found = await read(request, lambda: office.why_then(key, action, target, at))
     except NotKnown as error:
         raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
-    return await send_json(request, told)
+    return await send_json(request, found)
 
 
 async def then(request: web.Request) -> web.StreamResponse:
@@ -55,10 +60,11 @@ async def then(request: web.Request) -> web.StreamResponse:
     office, key = reading_office(request), request.match_info["guest"]
     at = _instant(_parameters(request, needed=("at",))["at"])
     try:
-        told = await _stored(lambda: office.then(key, at))
+        with told():
+            found = await read(request, lambda: office.then(key, at))
     except NotKnown as error:
         raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
-    return await send_json(request, told)
+    return await send_json(request, found)
 
 
 async def can(request: web.Request) -> web.StreamResponse:
@@ -80,10 +86,12 @@ async def decisions(request: web.Request) -> web.StreamResponse:
     if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST:
         raise bad(f"limit must be an integer from 1 to {MOST}")
 
-    def read() -> object:
+    def look() -> DecisionList:
         return office.decisions(subject=asked.get("subject"), permit=permit, most=int(limit))
 
-    return await send_json(request, await _stored(read))
+    with told():
+        found = await read(request, look)
+    return await send_json(request, found)
 
 
 async def policy(request: web.Request) -> web.StreamResponse:
@@ -92,11 +100,25 @@ async def policy(request: web.Request) -> web.StreamResponse:
 
 
 async def difference(request: web.Request) -> web.StreamResponse:
-    """What another policy would change; nothing is changed."""
-    office = reading_office(request)
+    """What another policy would change; nothing is changed.
+
+    To load a policy may cost as much as many ticks: one at a time, for whoever operates.
+    """
+    office = office_of(request)
+    changer(request, office, Duty.OPERATE)
     proposal = await body_of(request, Proposal)
+    if is_under_way(request, _DIFFERENCE):
+        raise RequestProblem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "another policy is being compared; ask again when that is done",
+            {"Retry-After": "1"},
+        )
+
+    def look() -> DifferenceDoc:
+        return office.difference(proposal.text, proposal.path)
+
     try:
-        document = await asyncio.to_thread(office.difference, proposal.text, proposal.path)
+        document = await shared(request, _DIFFERENCE, proposal, look)
     except PolicyError as error:
         raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     return await send_json(request, document)
@@ -142,7 +164,9 @@ async def relabel(request: web.Request) -> web.StreamResponse:
         # by UUID or name; kept by UUID
         guest = find(request.app[LIVE].fleet, change.id)
         change = replace(change, type="guest", id=guest.id)
-    return await send_json(request, await _stored(lambda: office.relabel(change, peer)))
+    with told():
+        labels_now = await asyncio.to_thread(office.relabel, change, peer)
+    return await send_json(request, labels_now)
 
 
 def _check(change: LabelChange) -> None:
@@ -189,9 +213,3 @@ def _instant(text: str) -> float:
     if at > time.time():
         raise bad("at must be a time that has passed")
     return at
-
-
-async def _stored(work: Callable[[], T]) -> T:
-    """Work on the repository, off the loop."""
-    with told():
-        return await asyncio.to_thread(work)

@@ -113,11 +113,11 @@ ACCESS_ROUTES = (
         "/v1/policy/difference",
         "difference",
         access.difference,
-        "What another policy would change; over the unix socket only",
+        "What another policy would change; over the unix socket only, for whoever may",
         shapes.DifferenceDoc,
         method="POST",
         body=shapes.Proposal,
-        problems=(400, 403, 415, 422, 503),
+        problems=(400, 403, 415, 422, 429, 503),
     ),
     Route(
         "/v1/policy/reload",

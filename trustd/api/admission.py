@@ -54,14 +54,18 @@ def office_of(request: web.Request) -> Office:
     return office
 
 
+def over_the_socket(request: web.Request) -> None:
+    """Refuse whoever does not open the unix socket: any local user reaches TCP."""
+    if peer_of(request) is None:
+        raise RequestProblem(HTTPStatus.FORBIDDEN, "this is answered over the unix socket only")
+
+
 def reading_office(request: web.Request) -> Office:
     """The office, for whoever may open the unix socket.
 
-    Any local user reaches TCP, and would learn here what the refusal of a decision
-    keeps from them.
+    Others would learn here what the refusal of a decision keeps from them.
     """
-    if peer_of(request) is None:
-        raise RequestProblem(HTTPStatus.FORBIDDEN, "this is answered over the unix socket only")
+    over_the_socket(request)
     return office_of(request)
 
 

@@ -15,7 +15,7 @@ from trustd.api.admission import bad
 from trustd.api.audit_shapes import StateDoc, TrailDoc, VerdictDoc
 from trustd.api.peer import peer_of
 from trustd.api.problems import RequestProblem, told
-from trustd.api.reading import read
+from trustd.api.reading import read, shared
 from trustd.api.sending import send_json
 
 MOST, USUAL = 1000, 100
@@ -81,7 +81,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
     """Whether the trail is what was written."""
     auditor = _auditor(request)
     with told():
-        verdict = await read(request, auditor.verify)
+        verdict = await shared(request, "verification", None, auditor.verify)
     return await send_json(request, verdict)
 
 
@@ -91,8 +91,9 @@ async def state(request: web.Request) -> web.StreamResponse:
     if set(request.query) - {"at"}:
         raise bad("the only parameter is at")
     at = _time(request.query.get("at"), "at")
+    until = inf if at is None else at
     with told():
-        document = await read(request, lambda: auditor.state(inf if at is None else at))
+        document = await shared(request, "replay", until, lambda: auditor.state(until))
     return await send_json(request, document)
 
 

@@ -12,7 +12,8 @@ class RecordDoc:
     """One record: what changed, of which guest, by whom, when.
 
     ``hash`` is hexadecimal and covers the record and the one before it; records from
-    before the trail began have none.
+    before the trail began have none. A ``document`` that trustd did not write so has its
+    text as ``unreadable``.
     """
 
     id: int

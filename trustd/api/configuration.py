@@ -20,7 +20,8 @@ class ConfigDoc:
     """The settings in effect, with everything secret left out.
 
     ``hash`` is the sha256 of ``settings`` as canonical JSON, by which two hosts, or two
-    times, can be compared. ``environment`` names the variables that had a say.
+    times, can be compared; what is hidden there does not count. ``environment`` names the
+    variables that had a say.
     """
 
     hash: str

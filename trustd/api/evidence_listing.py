@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from trustd.api.admission import bad
+from trustd.api.admission import bad, over_the_socket
 from trustd.api.evidence_shapes import STATES, EvidenceList
 from trustd.api.handlers import LIVE
 from trustd.api.problems import RequestProblem, told
@@ -59,7 +59,8 @@ HEARSAY = web.AppKey("hearsay", Hearsay)
 
 
 async def listed(request: web.Request) -> web.StreamResponse:
-    """A page of what was said."""
+    """A page of what was said: which intrusion was seen where is not for every local user."""
+    over_the_socket(request)
     hearsay = request.app.get(HEARSAY)
     if hearsay is None:
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, "this daemon hears nobody")

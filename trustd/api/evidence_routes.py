@@ -13,7 +13,8 @@ EVIDENCE_ROUTES = (
         "/v1/evidence",
         "hearsay",
         listed,
-        "What other services reported of guests, a finding once however often it was said",
+        "What other services reported of guests, a finding once however often it was said; over the"
+        " unix socket only",
         EvidenceList,
         parameters=(
             Parameter("guest", "query", "Only of the guest of this UUID or name."),
@@ -41,7 +42,7 @@ EVIDENCE_ROUTES = (
                 {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL},
             ),
         ),
-        problems=(400, 404, 409, 503),
+        problems=(400, 403, 404, 409, 503),
     ),
     Route(
         "/v1/evidence",

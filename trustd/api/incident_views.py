@@ -127,7 +127,16 @@ def _sentence(kind: str, document: Mapping[str, Any]) -> str:
 
     >>> _sentence("band", {"before": "a", "after": "b", "trust": 0.21, "mode": "observe"})
     'a -> b at trust 0.21, in mode observe'
+    >>> _sentence("band", {})
+    'band: this record is not what trustd wrote; see trustctl audit verify'
     """
+    try:
+        return _words(kind, document)
+    except (KeyError, TypeError, AttributeError):
+        return f"{kind}: this record is not what trustd wrote; see trustctl audit verify"
+
+
+def _words(kind: str, document: Mapping[str, Any]) -> str:
     if kind == "band":
         return (
             f"{document['before']} -> {document['after']} at trust {document['trust']},"

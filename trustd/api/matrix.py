@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from asyncio import Event
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import floor
@@ -69,6 +70,8 @@ class Matrix:
         self._rows: dict[GuestId, bytearray] = {}
         self._open: dict[GuestId, _Stretch] = {}
         self._answer: tuple[int, bytes, bytes] | None = None
+        self.lacking = Event()
+        """Set where what was before has to be filled in."""
 
     def note(self, fleet: Fleet) -> None:
         """Take in one tick."""
@@ -127,7 +130,12 @@ class Matrix:
         return self._answer[1], self._answer[2]
 
     def _advance(self, number: int) -> None:
-        """Begin a new stretch; a clock that was set back stays in the newest one."""
+        """Begin a new stretch; a clock that was set back a little stays in the newest one."""
+        if number < self._newest - 1:
+            # what came after is no more, and the rows would stand still until then
+            self._newest = -1
+            self._rows.clear()
+            self.lacking.set()
         steps = number - self._newest
         if steps <= 0:
             return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -18,6 +19,8 @@ _DECISIONS = ("/access/", "/opa/", "/oslo/", "/auth/", "/.well-known/")
 """Where other services ask for decisions."""
 _FREE = frozenset({"/livez", "/readyz", "/v1/admission"})
 """What is answered always: a guest that may start must not wait for somebody's loop."""
+_REPORTS = ("POST", "/v1/evidence")
+"""Where other services report."""
 _MOST_USERS = 1024
 """Users that are told apart; the one that has been quiet longest is forgotten first."""
 
@@ -27,16 +30,27 @@ class Pace:
     """Requests a second that are answered in the long run; twice as many at once.
 
     Args:
-        tcp: of all that come over TCP together; as many again for ``/metrics``, and for
-            the page's files.
+        tcp: of all that come over TCP together; as many again for ``/metrics``, for the
+            page's files, for reports, and for each caller whose token is known.
         user: of each user over the unix socket.
-        decisions: of all questions for decisions that come over TCP together. Those
-            over the unix socket are not counted.
+        decisions: of all questions for decisions that come over TCP together; as many
+            again for each caller whose token is known. Those over the unix socket are
+            not counted.
     """
 
     tcp: float = 100.0
     user: float = 300.0
     decisions: float = 1000.0
+
+
+class Registrar(Protocol):
+    """Whoever knows the callers that have tokens."""
+
+    def caller(self, request: web.Request) -> str | None:
+        """The caller whose token a request shows; None where it shows none that is known."""
+
+
+REGISTRAR = web.AppKey("registrar", Registrar)
 
 
 class Buckets:
@@ -48,9 +62,9 @@ class Buckets:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._left: dict[int, tuple[float, float]] = {}
+        self._left: dict[Hashable, tuple[float, float]] = {}
 
-    def take(self, key: int, rate: float) -> float:
+    def take(self, key: Hashable, rate: float) -> float:
         """Take one token; else the seconds until there is one.
 
         >>> buckets = Buckets(lambda: 0.0)
@@ -88,7 +102,11 @@ def paced(
         peer, decides = peer_of(request), path.startswith(_DECISIONS)
         if peer is None:
             buckets, rate = (decisions, pace.decisions) if decides else (tcp, pace.tcp)
-            wait = buckets.take(apart.get(path, 0), rate)
+            # nobody who has no token can use up what is another's
+            key: Hashable = _caller(request)
+            if key is None:
+                key = 3 if (request.method, path) == _REPORTS else apart.get(path, 0)
+            wait = buckets.take(key, rate)
         else:
             wait = 0.0 if decides else users.take(peer.uid, pace.user)
         if wait > 0.0:
@@ -101,3 +119,8 @@ def paced(
         return await handler(request)
 
     return held
+
+
+def _caller(request: web.Request) -> str | None:
+    registrar = request.app.get(REGISTRAR)
+    return None if registrar is None else registrar.caller(request)

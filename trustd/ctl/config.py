@@ -21,7 +21,9 @@ def command() -> None:
 def show(session: Session) -> None:
     """Show every setting as it is in effect, those of the environment too, without secrets.
 
-    The hash tells whether two hosts, or two times, have the same settings.
+    The hash tells whether two hosts, or two times, have the same settings, but for what is
+    hidden here: where only a token, the path of an address or an argument differs, it is the
+    same.
     """
     found = session.connection.get("/v1/config")
     head = [

@@ -15,7 +15,8 @@ from trustd.ctl.completing import guests
 from trustd.ctl.connection import Document
 from trustd.ctl.session import ANSWER_IS_BAD, Session, with_session
 from trustd.ctl.tables import pairs, table
-from trustd.ctl.text import NOTHING
+from trustd.ctl.text import NOTHING, harmless
+from trustd.gate import name_of, unit_named
 
 _SERVING, _PAUSE = 10.0, 0.1
 """Seconds for which a server that was just started is waited for, and between two looks."""
@@ -69,7 +70,7 @@ def _ask(session: Session, what: str, request: Document) -> None:
     path = {"add": "/v1/gates", "remove": "/v1/gates/remove"}[what]
     done = session.connection.post(path, request)
     if not done["done"] and not request["dry_run"]:
-        _unit(what, done["gate"]["unit"])
+        _unit(what, _own_unit(done["gate"], request["target"]))
         done = _when_it_serves(session, path, request)
     session.show(done, lambda: _changed(done), lambda: pairs(_changed(done)))
 
@@ -84,9 +85,22 @@ def _when_it_serves(session: Session, path: str, request: Document) -> Document:
         time.sleep(_PAUSE)
 
 
+def _own_unit(gate: Document, target: str) -> str:
+    """The unit of the gate that was asked for; root has no other touched on the daemon's word."""
+    try:
+        unit = unit_named(name_of(gate["guest"], target))
+    except ValueError as error:
+        raise click.ClickException(harmless(f"trustd names no gate: {error}")) from error
+    if gate["unit"] != unit:
+        raise click.ClickException(
+            harmless(f"trustd names {gate['unit']!r}, which is not the gate's unit {unit}")
+        )
+    return unit
+
+
 def _unit(what: str, unit: str) -> None:
     """Start or stop a gate's unit, which only root may."""
-    words = ["systemctl", *_UNIT[what], unit]
+    words = ["systemctl", *_UNIT[what], "--", unit]
     if os.geteuid() != 0:
         raise click.ClickException(
             f"run this as root, and then the same command again: {shlex.join(words)}"

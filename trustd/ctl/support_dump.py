@@ -42,9 +42,9 @@ _COUNTED = 1000
 def command(session: Session, *, file: Path, force: bool, dry_run: bool) -> None:
     """Write status, settings, policy, health and counts to FILE, a tar archive.
 
-    Secrets are left out, and so is who the guests are, but for what metrics and policy say
-    of them. Whoever gets FILE can read it all: look before you send it. Where the daemon
-    does not answer, FILE has what there is without it, and the exit code is 69.
+    Secrets are left out, and so is who the guests are and who paused, but for what metrics
+    and policy say of them. Whoever gets FILE can read it all: look before you send it. Where
+    the daemon does not answer, FILE has what there is without it, and the exit code is 69.
     """
     parts, unreachable = _collected(session.connection)
     rows = [(name, str(len(body))) for name, body in parts.items()]
@@ -121,13 +121,69 @@ def _incidents(connection: Connection) -> bytes:
     return _json({"known": len(found), "kinds": rows})
 
 
+def _notices(connection: Connection) -> bytes:
+    """How receivers fare, and how many notices there are of each kind, and none of what they say.
+
+    An answer of a receiver's, which is its ``error``, may repeat what it was told.
+    """
+    found = connection.get("/v1/notices")
+    counts = Counter(
+        (str(each["severity"]), str(each["labels"].get("kind"))) for each in found["notices"]
+    )
+    return _json(
+        {
+            "receivers": [
+                {name: value for name, value in each.items() if name != "error"}
+                for each in found["receivers"]
+            ],
+            "kinds": [
+                {"severity": severity, "kind": kind, "count": n}
+                for (severity, kind), n in counts.most_common()
+            ],
+        }
+    )
+
+
+def _ready(connection: Connection) -> bytes:
+    """Whether the daemon is ready, and what is not well."""
+    _, found = connection.ask("/readyz")
+    return _json(_without_reasons(found))
+
+
+def _without_reasons(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A document, without why something is well all the same: somebody paused, with a reason."""
+    checks = found.get("checks", {})
+    return {
+        **found,
+        "checks": {
+            name: {**each, "reason": ""} if each["ok"] else each for name, each in checks.items()
+        },
+    }
+
+
+def _status(connection: Connection) -> bytes:
+    """The status, without whom walls refuse, and without who paused and why."""
+    _, found = connection.ask("/v1/status")
+    if "orders" not in found:  # there is no status yet, and this says why
+        return _json(found)
+    orders = found["orders"]
+    pause = orders["pause"] and {name: orders["pause"][name] for name in ("keep", "since", "until")}
+    return _json(
+        {
+            **_without_reasons(found),
+            "wall_violations": len(found["wall_violations"]),
+            "orders": {**orders, "pause": pause},
+        }
+    )
+
+
 _QUESTIONS: dict[str, Callable[[Connection], bytes]] = {
-    "ready.json": _document("/readyz"),
-    "status.json": _document("/v1/status"),
+    "ready.json": _ready,
+    "status.json": _status,
     "config.json": _document("/v1/config"),
     "policy.json": _document("/v1/policy"),
     "storage.json": _document("/v1/storage"),
-    "notices.json": _document("/v1/notices"),
+    "notices.json": _notices,
     "decisions.json": _decisions,
     "incidents.json": _incidents,
     "metrics.txt": lambda connection: connection.text("/metrics"),

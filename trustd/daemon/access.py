@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import structlog
+from aiohttp import web
 
+from trustd.api.pace import REGISTRAR
 from trustd.config import Record, Settings
 from trustd.daemon.source import Loaded, Source
 from trustd.decisions import Callers, DecisionPoint, Desk, Recorder, World
-from trustd.decisions.desk import PeerOf
+from trustd.decisions.desk import PeerOf, tokens
 from trustd.decisions.point import Clocks
 from trustd.decisions.world import Directory
 from trustd.errors import StoreError
@@ -104,6 +106,7 @@ class Access:
         )
         self.breaches: tuple[WallBreach, ...] = ()
         self._settings = settings
+        self._callers = Callers(settings.decisions)
         self._begin(time.time())
         self._chronicle = Chronicle(stores.past.objects(time.time()))
         self._directory = Directory(loaded.policy, self.registry)
@@ -119,7 +122,15 @@ class Access:
     def desk(self, peer_of: PeerOf) -> Desk:
         """Where other services ask."""
         decisions = self._settings.decisions
-        return Desk(self.point, Callers(decisions), peer_of, decisions.deadline, decisions.url)
+        return Desk(self.point, self._callers, peer_of, decisions.deadline, decisions.url)
+
+    def mount(self, app: web.Application) -> None:
+        """Let an application tell the registered callers by their tokens."""
+        app[REGISTRAR] = self
+
+    def caller(self, request: web.Request) -> str | None:
+        """The caller whose token a request shows; None where it shows none that is known."""
+        return self._callers.named(tokens(request))
 
     def publish(self, fleet: Fleet, narrowing: Narrowing, *, clock: float) -> tuple[Entry, ...]:
         """Decide by this tick from now on; what is to be journalled of that.

@@ -28,6 +28,7 @@ from trustd.daemon.incidents import Handling
 from trustd.daemon.notifying import Notifying
 from trustd.daemon.overriding import Ordering
 from trustd.daemon.reloading import Reloading, info_of
+from trustd.daemon.scraped import Scraped
 from trustd.daemon.source import Source
 from trustd.enforce import Enforcer, EnforceSettings, standard_actuators
 from trustd.enforce.errands import Alert, Capture, Evidence, Hook, Runner, Trade
@@ -115,6 +116,7 @@ class Daemon:
     live: Live
     meters: Meters
     exposition: Exposition
+    scraped: Scraped
     notifying: Notifying
     configuration: Configuration
 
@@ -128,15 +130,17 @@ class Daemon:
         fleet = self.line.tick()
         self.access.inherit(self.line.kin)
         self.line.note(self.access.publish(fleet, self.narrowing, clock=clock))
-        self.meters.observe(fleet)
+        _aside("meters", lambda: self.meters.observe(fleet))
         _aside("incidents", lambda: self.incidents.step(fleet, self.narrowing.policy))
         _aside("history", lambda: self.history.note(fleet))
         _aside("notices", lambda: self.notifying.observe(fleet))
         return fleet
 
     def page(self, fleet: Fleet) -> MetricsPage:
-        """What Prometheus scrapes until the next tick."""
-        return self.exposition.render(fleet, self.meters, self.line.reading)
+        """What Prometheus scrapes until the next tick; never fails, as the fleet goes with it."""
+        return self.scraped.page(
+            lambda: self.exposition.render(fleet, self.meters, self.line.reading)
+        )
 
     def save(self) -> None:
         """Keep what was learned."""
@@ -293,6 +297,7 @@ def build(settings: Settings, hypervisor: Hypervisor | None = None) -> Daemon:
         live=live,
         meters=meters,
         exposition=Exposition(features, raw_of(settings)),
+        scraped=Scraped(),
         notifying=notifying,
         configuration=Configuration(settings),
     )

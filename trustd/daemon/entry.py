@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from aiohttp import web
@@ -35,6 +36,8 @@ LONGEST_NAME = 64
 AGAIN = 60.0
 """Seconds for which the same refusal to manage a guest is not journalled again."""
 
+_THREADS = 2
+"""Guests that are looked up at a time."""
 _VERBS = {"prepare": "start", "migrate": "arrive", "restore": "be restored"}
 
 
@@ -66,6 +69,8 @@ class Doorkeeper:
         self._checks = checks
         self._clock = clock
         self._places = Reservations()
+        # who starts a guest must not wait for readers, nor for evidence that is stored
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=ADMISSION)
         self._journalled: dict[tuple[str, str, int], float] = {}
 
     def mount(self, app: web.Application) -> None:
@@ -133,7 +138,8 @@ class Doorkeeper:
         """
         if self._access.point.world.guest(guest) is not None:
             return None
-        kept = await asyncio.to_thread(self._memory.guests, (guest,))
+        loop = asyncio.get_running_loop()
+        kept = await loop.run_in_executor(self._threads, self._memory.guests, (guest,))
         return kept[guest].relays if guest in kept else None
 
     def _visitor(

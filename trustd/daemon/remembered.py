@@ -20,6 +20,14 @@ _SHARE = 4
 """Of the time that is left to other work: so many times what the reading took."""
 
 
+async def keep_remembering(live: Live, history: Historian) -> None:
+    """Fill the overview, and again whenever it begins anew; never returns."""
+    while True:
+        live.matrix.lacking.clear()
+        await remember(live, history)
+        await live.matrix.lacking.wait()
+
+
 async def remember(live: Live, history: Historian) -> None:
     """Fill the overview with what is stored, guest by guest, beside everything else."""
     await live.begun.wait()

@@ -18,7 +18,7 @@ from trustd.api.peer import peer_of
 from trustd.daemon import interpreter
 from trustd.daemon.build import Daemon
 from trustd.daemon.pacing import follow_clock
-from trustd.daemon.remembered import remember
+from trustd.daemon.remembered import keep_remembering
 from trustd.daemon.schedule import Schedule
 from trustd.daemon.systemd import Notifier
 from trustd.decisions import mount
@@ -96,6 +96,7 @@ async def _serve(
         office=daemon.office,
         mounts=[
             partial(mount, daemon.access.desk(peer_of)),
+            daemon.access.mount,
             daemon.feedback.mount,
             daemon.testimony.mount,
             daemon.ordering.mount,
@@ -115,7 +116,7 @@ async def _serve(
         daemon.objects.start()
         schedule.start()
         clock = asyncio.create_task(follow_clock(schedule.scheduler))
-        overview = asyncio.create_task(remember(daemon.live, daemon.history))
+        overview = asyncio.create_task(keep_remembering(daemon.live, daemon.history))
         notifier.ready("waiting for the first tick")
         error = await end
         clock.cancel()

@@ -72,6 +72,17 @@ class Callers:
                     by_group = by_group or asker
         return by_token or by_user or by_group or self._strangers.get(dialect)
 
+    def named(self, tokens: Iterable[str]) -> str | None:
+        """Whose token one of these is, whatever it is for; None where it is nobody's."""
+        shown = [hashed(token) for token in tokens if token]
+        found = None
+        for settings, _ in self._callers:
+            if settings.token is not None:
+                for digest in shown:
+                    if hmac.compare_digest(digest, settings.token):
+                        found = found or settings.name
+        return found
+
 
 def _asker(settings: CallerSettings, dialect: Dialect) -> Asker:
     return Asker(settings.name, dialect, settings.subject, settings.subjects, settings.objects)

@@ -36,7 +36,16 @@ _STARTING = 5.0
 
 def unit_of(gate: Gate, systemd: Path = SYSTEMD) -> str:
     """The unit that serves a gate; empty where trustd itself starts the server."""
-    return f"trustd-gate@{gate.id}.service" if systemd.is_dir() else ""
+    return unit_named(gate.id) if systemd.is_dir() else ""
+
+
+def unit_named(gate: str) -> str:
+    """The unit of a gate of this name.
+
+    >>> unit_named("b1946ac9-2492-4d23-8476-5e7f0a9c3d11-vda")
+    'trustd-gate@b1946ac9-2492-4d23-8476-5e7f0a9c3d11-vda.service'
+    """
+    return f"trustd-gate@{gate}.service"
 
 
 def serving(place: Path) -> int:
