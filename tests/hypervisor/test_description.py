@@ -134,7 +134,9 @@ def test_readonly_kind_and_alias_of_a_disk():
 )
 def test_an_interface_says_what_it_is_attached_to(element, expected):
     """Network, bridge or device; a passed-through one has no tap."""
-    assert nic_of(element) == expected
+    found = nic_of(element)
+    assert found == expected
+    assert found.bridge == expected.bridge
 
 
 def test_a_guest_that_is_off_has_no_tap():

@@ -78,7 +78,8 @@ class Nic:
         alias: the device's alias while the guest runs.
         filterable: whether the host's packet filters see what passes: it is a tap,
             and not in a switch of its own kind.
-        bridge: the bridge that it is in, as far as libvirt says.
+        bridge: the bridge that it is in, as far as libvirt says; where it is found, and no
+            part of what it is, so that two are the same wherever they are plugged in.
     """
 
     mac: str
@@ -87,7 +88,7 @@ class Nic:
     link: bool = True
     alias: str = ""
     filterable: bool = True
-    bridge: str = ""
+    bridge: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
