@@ -17,10 +17,11 @@ lab_packages="libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils n
 case $target in
 demo) packages="$build_packages $lab_packages" locks="run" ;;
 test) packages="$build_packages $lab_packages prometheus prometheus-alertmanager systemd
-  nginx-light chromium dbus dpkg-dev" locks="run dev" ;;
+  nginx-light chromium groff-base zsh fish dbus dpkg-dev" locks="run dev" ;;
 deb) packages="$build_packages dpkg-dev" locks="run" ;;
 bench) packages="$build_packages $lab_packages prometheus" locks="run dev bench" ;;
-check) packages="$build_packages prometheus prometheus-alertmanager systemd nginx-light chromium" locks="run dev" ;;
+check) packages="$build_packages prometheus prometheus-alertmanager systemd nginx-light chromium
+  groff-base zsh fish" locks="run dev" ;;
 docs) packages="$build_packages" locks="run dev" ;;
 *) echo "tools/setup.sh: unknown target '$target'" >&2 && exit 2 ;;
 esac

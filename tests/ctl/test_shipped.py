@@ -61,6 +61,12 @@ async def completed(served: Served, path: str, directory: Path, *words: str) -> 
     return out.decode().split()
 
 
+def installed(program: str) -> str:
+    found = shutil.which(program)
+    assert found is not None, f"{program} is not here: tools/setup.sh test installs it"
+    return found
+
+
 def names_in(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir()}
 
@@ -80,9 +86,7 @@ def test_shipped_files_are_current() -> None:
 @pytest.mark.parametrize("page", ["trustctl.1", "trustd.8"])
 def test_man_pages_are_well_formed(page: str) -> None:
     """groff finds nothing wrong with a page, and man shows its parts."""
-    groff = shutil.which("groff")
-    if groff is None:
-        pytest.skip("groff is not here")
+    groff = installed("groff")
     path = PROJECT / "contrib/man" / page
     done = subprocess.run(
         [groff, "-man", "-ww", "-Tutf8", path], capture_output=True, text=True, check=True
@@ -142,9 +146,7 @@ async def test_no_daemon_is_no_error_and_no_wait(served: Served, path: str, tmp_
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_take_their_script(shell: str) -> None:
     """zsh and fish find nothing wrong with theirs."""
-    program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"{shell} is not here")
+    program = installed(shell)
     script = COMPLETIONS / f"trustctl.{shell}"
     done = subprocess.run([program, "-n", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -82,12 +82,7 @@ class Connection:
     def ask(self, path: str, query: Mapping[str, Any] | None = None) -> tuple[int, Document]:
         """As :meth:`get`, with the answer's status; a document may come with 503."""
         address = f"{path}?{urlencode(query, doseq=True)}" if query else path
-        with closing(_UnixHTTPConnection(self._path, self._patience)) as connection:
-            try:
-                response = self._send(connection, address, {})
-                body = response.read()
-            except (OSError, HTTPException) as error:
-                raise self._unreachable(error) from error
+        response, body = self._exchange("GET", address)
         return response.status, _document(response, body)
 
     def text(self, path: str) -> bytes:
@@ -97,12 +92,7 @@ class Connection:
             Unreachable: the daemon does not answer.
             Declined: it answers with a problem.
         """
-        with closing(_UnixHTTPConnection(self._path, self._patience)) as connection:
-            try:
-                response = self._send(connection, path, {})
-                body = response.read()
-            except (OSError, HTTPException) as error:
-                raise self._unreachable(error) from error
+        response, body = self._exchange("GET", path)
         if response.status != 200:  # noqa: PLR2004 - OK
             _document(response, body)
         return body
@@ -114,7 +104,7 @@ class Connection:
             Unreachable: the daemon does not answer.
             Declined: it answers with a problem.
         """
-        return self._change("POST", path, json.dumps(document).encode())
+        return _document(*self._exchange("POST", path, json.dumps(document).encode()))
 
     def delete(self, path: str, query: Mapping[str, Any]) -> Document:
         """Take something away, and have a document back.
@@ -123,20 +113,7 @@ class Connection:
             Unreachable: the daemon does not answer.
             Declined: it answers with a problem.
         """
-        return self._change("DELETE", f"{path}?{urlencode(query)}")
-
-    def _change(self, method: str, path: str, body: bytes | None = None) -> Document:
-        with closing(_UnixHTTPConnection(self._path, self._patience)) as connection:
-            headers = {"Host": "trustd"}
-            if body is not None:
-                headers["Content-Type"] = "application/json"
-            try:
-                connection.request(method, path, body, headers)
-                response = connection.getresponse()
-                answer = response.read()
-            except (OSError, HTTPException) as error:
-                raise self._unreachable(error) from error
-        return _document(response, answer)
+        return _document(*self._exchange("DELETE", f"{path}?{urlencode(query)}"))
 
     def guests(self, query: Mapping[str, Any] | None = None) -> Document:
         """Every guest that matches, as one page however many there are."""
@@ -156,18 +133,28 @@ class Connection:
         headers = {"Last-Event-ID": last} if last else {}
         with closing(_UnixHTTPConnection(self._path, _SILENCE)) as connection:
             try:
-                response = self._send(connection, "/v1/events", headers)
+                connection.request("GET", "/v1/events", headers={"Host": "trustd", **headers})
+                response = connection.getresponse()
                 if response.status != 200:  # noqa: PLR2004 - OK
                     _document(response, response.read())
                 yield from _parse(response)
             except (OSError, HTTPException) as error:
                 raise self._unreachable(error) from error
 
-    def _send(
-        self, connection: _UnixHTTPConnection, address: str, headers: Mapping[str, str]
-    ) -> HTTPResponse:
-        connection.request("GET", address, headers={"Host": "trustd", **headers})
-        return connection.getresponse()
+    def _exchange(
+        self, method: str, address: str, body: bytes | None = None
+    ) -> tuple[HTTPResponse, bytes]:
+        """One question and the whole answer to it, whatever its status."""
+        headers = {"Host": "trustd"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        with closing(_UnixHTTPConnection(self._path, self._patience)) as connection:
+            try:
+                connection.request(method, address, body, headers)
+                response = connection.getresponse()
+                return response, response.read()
+            except (OSError, HTTPException) as error:
+                raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> Unreachable:
         hints: dict[type[Exception], str] = {
