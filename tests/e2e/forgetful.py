@@ -36,13 +36,14 @@ def forgetting(self: Line) -> Sequence[GuestEvent]:
 
 def forget(line: Line, guest: GuestId) -> None:
     roster: Any = line._roster
-    if guest not in roster._came:
+    if guest not in roster.sightings:
         return
     line._stages.engine.retire(guest)
     line._stages.narrowing.forget(guest)
     line._acting.forget(guest)
     roster._news.forget(guest)
-    for each in (roster._came, roster._heard, roster._measured, roster._gone, roster._behaviours):
+    roster.sightings.forget(guest)
+    for each in (roster._gone, roster._behaviours):
         each.pop(guest, None)
     roster.guests = {id_: each for id_, each in roster.guests.items() if id_ != guest}
 

@@ -218,7 +218,7 @@ class Line:
                 verdict=verdict,
                 freshness=fresh[id_],
                 outcomes=(*self._acting.outcomes(id_), *stages.entering.outcomes(id_)),
-                age=self._roster.age(id_, reading.clock),
+                age=self._roster.sightings.age(id_, reading.clock),
             )
             for id_, verdict in verdicts.items()
         }
@@ -310,18 +310,18 @@ class Line:
         self, tick: Tick, rows: Mapping[GuestId, int], fresh: Mapping[GuestId, Freshness]
     ) -> Mapping[GuestId, Verdict]:
         """What the policy makes of every guest's trust."""
-        at, clock, roster = tick.reading.at, tick.reading.clock, self._roster
+        at, clock, seen = tick.reading.at, tick.reading.clock, self._roster.sightings
         verdicts: dict[GuestId, Verdict] = {}
         for id_, how in fresh.items():
-            roster.hear(id_, how, clock)
-            never = isnan(roster.age(id_, clock))
+            seen.hear(id_, how, clock)
+            never = isnan(seen.age(id_, clock))
             verdicts[id_] = self._stages.narrowing.judge(
                 id_,
                 nan if never else tick.trust[rows[id_]],
                 how=how,
                 at=at,
                 clock=clock,
-                stale_for=roster.silent(id_, clock),
+                stale_for=seen.silent(id_, clock),
             )
         return verdicts
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from math import isnan, nan
+from math import isnan
 
 import structlog
 
 from trustd.errors import NoSuchGuest, StoreError
-from trustd.model import Behaviour, Finding, Freshness, Guest, GuestId
+from trustd.model import Behaviour, Finding, Guest, GuestId
 from trustd.pipeline.inheriting import Inheriting
 from trustd.pipeline.keeping import Keeping
 from trustd.pipeline.kinship import Kinship
@@ -18,6 +18,7 @@ from trustd.pipeline.measuring import Measuring
 from trustd.pipeline.narrowing import Narrowing
 from trustd.pipeline.news import News
 from trustd.pipeline.registry import Registry
+from trustd.pipeline.sightings import Sightings
 from trustd.policy import Policy
 from trustd.repository import GuestMemory, Kin
 from trustd.trust import Engine
@@ -42,6 +43,7 @@ class Roster:
     ) -> None:
         self.guests: Mapping[GuestId, Guest] = {}
         self.kin: Sequence[Kin] = ()
+        self.sightings = Sightings()
         self._kinship = Kinship(keeping)
         self._inheriting = Inheriting(engine, narrowing, keeping)
         self._engine = engine
@@ -50,9 +52,6 @@ class Roster:
         self._keeping = keeping
         self._news = news
         self._behaviours: dict[GuestId, Behaviour] = {}
-        self._came: dict[GuestId, float] = {}
-        self._heard: dict[GuestId, float] = {}
-        self._measured: dict[GuestId, float] = {}
         self._gone: dict[GuestId, float] = {}
         self._unread: set[GuestId] = set()
         self._swept = False
@@ -74,7 +73,7 @@ class Roster:
             self._read_again()
         if guests is not self.guests:
             changed = [each for each in guests.values() if each is not self.guests.get(each.id)]
-            kept = self._recall([each.id for each in changed if each.id not in self._came])
+            kept = self._recall([each.id for each in changed if each.id not in self.sightings])
             for guest in changed:
                 self._admit(guest, kept.get(guest.id), at, clock)
             for missing in self.guests.keys() - guests.keys():
@@ -111,21 +110,6 @@ class Roster:
         """What taking over says of guests, since the last call."""
         return self._inheriting.findings()
 
-    def hear(self, guest: GuestId, how: Freshness, clock: float) -> None:
-        """Note how much was heard of a guest in this tick."""
-        if how is Freshness.FRESH:
-            self._measured[guest] = self._heard[guest] = clock
-        elif how is Freshness.IDLE:
-            self._heard[guest] = clock
-
-    def age(self, guest: GuestId, clock: float) -> float:
-        """Seconds since a guest was sampled whole; NaN if it never was."""
-        return clock - self._measured.get(guest, nan)
-
-    def silent(self, guest: GuestId, clock: float) -> float:
-        """Seconds for which nothing was heard of a guest: neither samples nor that it is off."""
-        return clock - self._heard.get(guest, self._came[guest])
-
     def memories(
         self, guests: Iterable[GuestId], *, behaved: Iterable[GuestId] = (), at: float, clock: float
     ) -> Iterator[GuestMemory]:
@@ -136,15 +120,15 @@ class Roster:
         """
         anew = frozenset(behaved)
         for id_ in guests:
-            if id_ in self._unread or id_ not in self._came:
+            if id_ in self._unread or id_ not in self.sightings:
                 continue  # what is on the disk says more
-            heard = self._heard.get(id_, self._came[id_])
+            heard = self.sightings.heard(id_)
             yield GuestMemory(
                 guest=id_,
                 name=self._narrowing.name(id_),
                 heard=at - (clock - heard),
                 clock=heard,
-                age=heard - self._measured.get(id_, nan),
+                age=self.sightings.age(id_, heard),
                 relays=self._narrowing.saved(id_),
                 told=self._news.told(id_),
                 history=self._engine.export(id_) if id_ in anew else None,
@@ -175,13 +159,13 @@ class Roster:
             return
         self._unread.clear()
         for memory in kept.values():
-            if memory.guest in self._came:
+            if memory.guest in self.sightings:
                 self._remember(memory)
 
     def _admit(self, guest: Guest, kept: GuestMemory | None, at: float, clock: float) -> None:
         self._gone.pop(guest.id, None)
-        if guest.id not in self._came:
-            self._came[guest.id] = clock
+        if guest.id not in self.sightings:
+            self.sightings.begin(guest.id, clock)
             if not self._watched(guest.id):
                 if kept is not None:
                     self._remember(kept)
@@ -189,9 +173,9 @@ class Roster:
                     self._engine.admit(guest.id)
         if kept is not None:
             # as old as the larger of the two clocks says: setting one back makes nobody young
-            self._heard[guest.id] = clock - max(at - kept.heard, clock - kept.clock, 0.0)
-            if not isnan(kept.age):
-                self._measured[guest.id] = self._heard[guest.id] - kept.age
+            heard = clock - max(at - kept.heard, clock - kept.clock, 0.0)
+            measured = None if isnan(kept.age) else heard - kept.age
+            self.sightings.recall(guest.id, heard=heard, measured=measured)
             self._news.recall(guest.id, kept.told)
         self._narrowing.follow(guest, at=at, saved=kept.relays if kept else None)
         self._behave(guest)
@@ -219,7 +203,7 @@ class Roster:
             self._behaviours[guest.id] = behaviour
 
     def _retire(self, guest: GuestId, at: float, clock: float) -> None:
-        if guest in self._came:
+        if guest in self.sightings:
             kept = self.memories((guest,), behaved=(guest,), at=at, clock=clock)
         else:
             # it was undefined before this run began
@@ -233,5 +217,6 @@ class Roster:
         self._news.forget(guest)
         self._kinship.forget(guest)
         self._unread.discard(guest)
-        for each in (self._gone, self._came, self._heard, self._measured, self._behaviours):
+        self.sightings.forget(guest)
+        for each in (self._gone, self._behaviours):
             each.pop(guest, None)

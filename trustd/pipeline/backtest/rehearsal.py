@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from math import isnan, nan
+from math import inf, isnan, nan
 
 from trustd.enforce import Desired, standard_actuators
 from trustd.model import (
@@ -24,6 +24,7 @@ from trustd.pipeline.backtest.orders import ended, heard
 from trustd.pipeline.narrowing import Narrowing
 from trustd.pipeline.registry import Registry
 from trustd.pipeline.roster import GRACE
+from trustd.pipeline.sightings import Sightings
 from trustd.pipeline.verdict import Verdict
 from trustd.policy import Policy, Saved
 from trustd.repository import Entry
@@ -94,9 +95,7 @@ class Rehearsal:
         self._bands: dict[GuestId, str] = {}
         self._saved: dict[GuestId, Saved] = {}
         self._kin: list[Entry] = []
-        self._came: dict[GuestId, float] = {}
-        self._heard: dict[GuestId, float] = {}
-        self._measured: set[GuestId] = set()
+        self._sightings = Sightings()
         self._last: dict[GuestId, float] = {}
 
     @property
@@ -111,7 +110,7 @@ class Rehearsal:
 
     def knows(self, guest: GuestId) -> bool:
         """Whether a guest was there before."""
-        return guest in self._came
+        return guest in self._sightings
 
     def adopt(self, policy: Policy, *, at: float) -> None:
         """Go by another policy from now on; the same one again is no other."""
@@ -134,10 +133,8 @@ class Rehearsal:
         """
         if saved is not None:
             self._saved[guest] = saved
-        if heard is not None:
-            self._heard[guest] = heard
-        if measured:
-            self._measured.add(guest)
+        # when it was measured is asked of nobody here, only whether
+        self._sightings.recall(guest, heard=heard, measured=-inf if measured else None)
 
     def object(self, ref: ObjectRef, labels: Mapping[str, str]) -> None:
         """Take in an object's labels."""
@@ -200,7 +197,7 @@ class Rehearsal:
             self._narrowing.forget(guest)
             self._acting.forget(guest)
         self._last[guest] = at
-        self._came.setdefault(guest, at)
+        self._sightings.begin(guest, at)
         self._narrowing.follow(self._cast[guest].guest, at=at, saved=self._saved.pop(guest, None))
 
     def _take_over(self, at: float) -> None:
@@ -219,17 +216,14 @@ class Rehearsal:
 
     def _judge(self, row: Row, at: float) -> Verdict:
         guest, how = row.guest, row.how
-        if how is Freshness.FRESH:
-            self._measured.add(guest)
-        if how is Freshness.FRESH or how is Freshness.IDLE:
-            self._heard[guest] = at
+        self._sightings.hear(guest, how, at)
         return self._narrowing.judge(
             guest,
-            row.trust if guest in self._measured and not isnan(row.trust) else nan,
+            nan if isnan(self._sightings.age(guest, at)) else row.trust,
             how=how,
             at=at,
             clock=at,
-            stale_for=at - self._heard.get(guest, self._came[guest]),
+            stale_for=self._sightings.silent(guest, at),
         )
 
     def _act(
