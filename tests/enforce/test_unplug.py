@@ -43,10 +43,12 @@ def _plugged(hypervisor: Hypervisor) -> Iterator[Guest]:
 
 
 @pytest.fixture
-def subject(_plugged: Guest) -> Guest:
+def subject(_plugged: Guest) -> Iterator[Guest]:
     """A running guest with a second disk; each test gives back what it takes."""
     _plugged.quiet()
-    return _plugged
+    wait_until(lambda: _plugged.devices() == {"vda", "vdb", "eth0"}, "all devices", seconds=10)
+    yield _plugged
+    _plugged.stubborn(on=False)
 
 
 @pytest.fixture
@@ -217,7 +219,7 @@ def test_a_guest_that_refuses_is_told_of_and_has_no_use_of_the_device(
     subject.stubborn(on=True)
     both = (action(subject, "nic-link", DOWN), _out(subject, mac))
     first = reconciled(enforcer, subject, *both)
-    assert statuses(first) == ["applied", "timed-out"]
+    assert statuses(first) == ["applied", "timed-out"], first
     assert first[0].seconds < 1
     assert not subject.counters().carrier
     _settled(enforcer, subject, "held", "refused")
@@ -300,6 +302,44 @@ def test_a_guest_has_its_time_again_where_nobody_asked_for_long(subject: Guest) 
 
     subject.stubborn(on=False)
     with subject.domain() as domain:
+        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
+        lever.write(domain, "vdb", before)
+
+
+class _Listened:
+    """A guest's domain as libvirt gives it, and how often it was asked to let go of something."""
+
+    def __init__(self, domain: libvirt.virDomain) -> None:
+        self._domain = domain
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._domain, name)
+
+    def detachDeviceAlias(self, alias: str, flags: int) -> None:  # noqa: N802 - libvirt's name
+        self.asked += 1
+        self._domain.detachDeviceAlias(alias, flags)
+
+
+def test_a_guest_that_was_asked_is_left_some_seconds_before_it_is_asked_again(
+    subject: Guest,
+) -> None:
+    """Asked twice while it lets go, it would throw out what is plugged in there afterwards."""
+    ahead = [0.0]
+    lever = Unplug(patience=1000.0, moment=0.1, clock=lambda: time.monotonic() + ahead[0])
+    subject.stubborn(on=True)
+    with subject.domain() as domain:
+        listened, before = _Listened(domain), lever.read(domain, "vdb")
+        for _ in range(3):
+            with pytest.raises(TimedOut):
+                lever.write(listened, "vdb", GONE)
+        assert listened.asked == 1
+        ahead[0] = 6.0
+        with pytest.raises(TimedOut):
+            lever.write(listened, "vdb", GONE)
+        assert listened.asked == 2
+
+        subject.stubborn(on=False)
         wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
         lever.write(domain, "vdb", before)
 

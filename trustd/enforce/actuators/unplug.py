@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,12 @@ NOT_LET_GO = "the guest does not let go of the device"
 
 GONE: Setting = {"device": ""}
 _STEP = 0.02
+_AGAIN = 5.0
+"""Seconds before a guest that was asked is asked again.
+
+A request that meets the guest while it is letting go is answered twice by some kernels:
+what is plugged in at that place right afterwards is thrown out at once.
+"""
 _LAPSE = 180.0
 """Seconds without asking after which a guest is asked anew: longer than any retry waits."""
 
@@ -131,14 +138,15 @@ class Unplug:
             self._asked.pop(place, None)
             raise Refused("the guest's processors stand still: it cannot let go of anything")
         run, now = run_of(domain), self._clock()
-        before, since, last = self._asked.get(place, ("", now, now))
+        before, since, last = self._asked.get(place, ("", now, -math.inf))
         if before != run or now - last > _LAPSE:
-            since = now
-        alias = element.find("alias")
-        domain.detachDeviceAlias(
-            "" if alias is None else alias.get("name", ""), libvirt.VIR_DOMAIN_AFFECT_LIVE
-        )
-        self._asked[place] = run, since, now
+            since, last = now, -math.inf
+        if now - last >= _AGAIN:
+            alias = element.find("alias")
+            domain.detachDeviceAlias(
+                "" if alias is None else alias.get("name", ""), libvirt.VIR_DOMAIN_AFFECT_LIVE
+            )
+            self._asked[place] = run, since, now
         while _found(definition(domain), device) is not None:
             waited = self._clock() - now
             if waited > self._moment:
