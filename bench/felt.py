@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 
 from tests.lab.errors import LabError
@@ -12,6 +12,8 @@ from tests.lab.guest import Guest, rates
 Feels = Callable[[], bool | None]
 """Asks the guest once whether it feels the lever now; None where it is too soon to say."""
 
+INTERFACE = "eth0"
+"""The network interface of a lab guest, as its kernel calls it."""
 STALLED = 0.1
 """The part of its pace below which a guest's disk stands still."""
 SLOWED = 0.4
@@ -40,14 +42,24 @@ def disk_throttle(guest: Guest) -> Feels:
     return feels
 
 
+def disk_gate(guest: Guest) -> Feels:
+    """Its writes fail, and are not merely slow."""
+    return lambda: guest.attempt("write") != ""
+
+
 def nic_link(guest: Guest) -> Feels:
     """Its kernel has no carrier."""
     return lambda: not guest.counters().carrier
 
 
-def nic_filter(guest: Guest) -> Feels:
+def unanswered(guest: Guest) -> Feels:
     """What it sends is not answered."""
     return lambda: not guest.reaches()
+
+
+def unplug(guest: Guest) -> Feels:
+    """Its kernel has no network interface."""
+    return lambda: INTERFACE not in guest.devices()
 
 
 def cpu_quota(guest: Guest) -> Feels:
@@ -69,10 +81,13 @@ def pause(guest: Guest) -> Feels:
     return feels
 
 
-LEVERS: dict[str, Callable[[Guest], Feels]] = {
+LEVERS: Mapping[str, Callable[[Guest], Feels]] = {
     "disk-throttle": disk_throttle,
+    "disk-gate": disk_gate,
     "nic-link": nic_link,
-    "nic-filter": nic_filter,
+    "nic-filter": unanswered,
+    "quarantine": unanswered,
+    "unplug": unplug,
     "cpu-quota": cpu_quota,
     "pause": pause,
 }

@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from bench.alone import alone
-from bench.felt import LEVERS, since
+from bench.felt import INTERFACE, LEVERS, since
 from bench.processor import busy, load
 from bench.results import write
 from tests.lab.daemon import Daemon
@@ -42,8 +42,13 @@ WRITES, BLOCK = 640_000, 8192
 """Bytes a second of a guest that misbehaves, in requests of so many."""
 SLOWEST = 30.0
 PATIENCE = 120.0
-MOST_SECONDS = 600.0
-"""After which no lever is tried once more."""
+MOST_SECONDS = 500.0
+"""After which a lever is not tried once more."""
+AT_ONCE = 4
+"""Levers that are tried side by side: more would wait for processors, not for trustd."""
+QUARANTINE = (
+    "<network><name>reaction-closed</name><bridge name='reaction-q' stp='off' delay='0'/></network>"
+)
 LOOK = 0.05
 """Seconds between two looks at what trustd says of a guest."""
 IN_FORCE = frozenset({"applied", "held"})
@@ -74,9 +79,10 @@ class Reaction:
         self._lever = lever
         self._random = random.Random(lever)  # noqa: S311 - moments, not secrets
 
-    def run(self, most: int, until: float) -> list[Trial]:
-        """Try as often as that, or until then (monotonic)."""
+    def run(self, most: int) -> list[Trial]:
+        """Try as often as that, or for as long as a lever may take."""
         trials: list[Trial] = []
+        until = time.monotonic() + MOST_SECONDS
         while len(trials) < most and time.monotonic() < until:
             self._restored()
             time.sleep(self._random.uniform(0.0, INTERVAL))
@@ -132,8 +138,12 @@ class Reaction:
         self._daemon.wait(trusted, f"{self._guest.name} is trusted", seconds=PATIENCE)
         if released:
             self._order("override", "--clear")
-        if self._lever == "nic-filter":
+        if self._lever in ("nic-filter", "quarantine"):
             wait_until(self._guest.reaches, "it is answered again", seconds=PATIENCE)
+        if self._lever == "unplug":
+            wait_until(
+                lambda: INTERFACE in self._guest.devices(), "it has its interface", seconds=PATIENCE
+            )
 
     def _released(self) -> bool:
         """Whether it had to be let go by a person's word, as a paused guest has."""
@@ -144,6 +154,16 @@ class Reaction:
 
     def _order(self, order: str, *options: str) -> None:
         self._daemon.trustctl(order, self._guest.name, *options, "--reason", "the next trial")
+
+
+def _gated(daemon: Daemon, guest: Guest) -> None:
+    """Put its disk behind a gate, which it must be off for."""
+    daemon.wait_guest(guest.name, lambda now: now["state"] == "running", "runs")
+    guest.destroy()
+    daemon.wait_guest(guest.name, lambda now: now["state"] == "shutoff", "is off")
+    daemon.trustctl("gate", "add", guest.name, "vda")
+    guest.start()
+    guest.wait_ready(seconds=PATIENCE)
 
 
 def figures_of(trials: Mapping[str, Sequence[Trial]]) -> dict[str, float | int | str]:
@@ -194,14 +214,15 @@ def main() -> int:
     policy = POLICY.read_text("utf-8")
     specs = [GuestSpec(lever, labels={"app": lever}) for lever in LEVERS]
     with alone(), Hypervisor("reaction") as hypervisor:
+        with hypervisor.connection() as connection:
+            connection.networkDefineXML(QUARANTINE).create()
         guests = hypervisor.start(*specs, seconds=300)
         with Daemon(hypervisor, policy, interval=f"{INTERVAL:g}s") as daemon:
-            processors, until = busy(), time.monotonic() + MOST_SECONDS
-            with ThreadPoolExecutor(len(guests)) as side_by_side:
+            _gated(daemon, next(each for each in guests if each.name == "disk-gate"))
+            processors = busy()
+            with ThreadPoolExecutor(AT_ONCE) as side_by_side:
                 running = {
-                    guest.name: side_by_side.submit(
-                        Reaction(daemon, guest, guest.name).run, most, until
-                    )
+                    guest.name: side_by_side.submit(Reaction(daemon, guest, guest.name).run, most)
                     for guest in guests
                 }
             trials = {lever: each.result() for lever, each in running.items()}

@@ -29,7 +29,17 @@ BESIDE = (
 )
 """What, the figure's name behind the watcher's, and how it is written."""
 
-LEVERS = ("disk_throttle", "nic_link", "nic_filter", "cpu_quota", "pause", "all")
+LEVERS = (
+    "disk_throttle",
+    "disk_gate",
+    "nic_link",
+    "nic_filter",
+    "quarantine",
+    "unplug",
+    "cpu_quota",
+    "pause",
+    "all",
+)
 
 
 def peers(found: Found) -> str:
