@@ -20,6 +20,9 @@ from trustd.trust import Engine, Settings
 
 BUDGETS = {"1": 1.0, "025": 0.25}
 SEEDS = (11, 12)
+EVERY = tuple(range(11, 19))
+"""So many draws that every guest has every shape once: then it is not chance which guest
+has which. Peers have the two draws only: some take milliseconds a sample."""
 SCALES = (0.35, 1.0, 2.5, 6.0)
 """Multiples of the default thresholds, for the curve."""
 
@@ -70,6 +73,21 @@ def engine_figures(trace: Trace) -> tuple[dict[str, float], list[Point]]:
         figures[f"engine_{name}_threshold_scale"] = scale
     figures["engine_tuning_half_default_false_crossings_per_guest_month"] = clean[1.0]
     return figures, points
+
+
+def every_figures(trace: Trace) -> dict[str, float]:
+    """The engine at its defaults, every shape on every guest not seen before."""
+    unseen = fleet.build(trace, range(1, trace.values.shape[1], 2), EVERY)
+    under = below(unseen, 1.0)
+    figures = flat("engine_every", fleet.judge(unseen, under))
+    # Attacks on one guest are met or missed together: a guest is one observation.
+    plain = np.array([attack.shape != len(SHAPES) - 1 for attack in unseen.attacks])
+    met = np.isfinite(fleet.noticed(unseen, under))
+    shares = (met & plain).reshape(len(EVERY), -1).sum(axis=0) / (len(SHAPES) - 1)
+    figures["engine_every_detected_share_standard_error"] = float(
+        np.std(shares, ddof=1) / np.sqrt(len(shares))
+    )
+    return figures
 
 
 def flat(name: str, result: Result) -> dict[str, float]:

@@ -85,6 +85,31 @@ class Result:
         return float(np.nanmean(self.detected[:7]))
 
 
+def noticed(case: Case, below: Below) -> NDArray[np.float64]:
+    """Seconds from each attack's beginning to its crossing; NaN where there was none.
+
+    >>> values = np.zeros((8, 2, 1), dtype=np.float32)
+    >>> case = Case(values, 1, (Attack(0, 0, begin=2, end=4),), at=0.0, period=300.0)
+    >>> below = np.zeros((8, 2), dtype=bool)
+    >>> noticed(case, below).tolist()
+    [nan]
+    >>> below[3:, 1] = True
+    >>> noticed(case, below).tolist()
+    [600.0]
+
+    Args:
+        below: shape (ticks, rows), whether the row is below the threshold.
+    """
+    found = np.full(len(case.attacks), np.nan)
+    for place, attack in enumerate(case.attacks):
+        row = below[:, case.clean + place]
+        span = row[attack.begin - 1 : attack.end + AFTER]
+        began = np.flatnonzero(span[1:] & ~span[:-1])
+        if len(began):
+            found[place] = (began[0] + 1) * case.period
+    return found
+
+
 def judge(case: Case, below: Below) -> Result:
     """Count false crossings and detections.
 
@@ -96,19 +121,16 @@ def judge(case: Case, below: Below) -> Result:
     untouched = below[first:last, : case.clean]
     months = case.clean * (last - first) * case.period / MONTH
     rate = float(crossings(untouched, case.period).sum()) / months
+    after = noticed(case, below)
     hits: dict[int, list[bool]] = {shape: [] for shape in range(len(bitbrains.SHAPES))}
-    delays = []
-    for place, attack in enumerate(case.attacks):
-        row = below[:, case.clean + place]
-        span = row[attack.begin - 1 : attack.end + AFTER]
-        began = np.flatnonzero(span[1:] & ~span[:-1])
-        hits[attack.shape].append(len(began) > 0)
-        if len(began) and attack.shape != len(bitbrains.SHAPES) - 1:
-            delays.append((began[0] + 1) * case.period)
+    for attack, seconds in zip(case.attacks, after, strict=True):
+        hits[attack.shape].append(bool(np.isfinite(seconds)))
+    plain = [attack.shape != len(bitbrains.SHAPES) - 1 for attack in case.attacks]
+    delays = after[np.array(plain, dtype=bool) & np.isfinite(after)]
     return Result(
         rate,
         tuple(float(np.mean(each)) if each else np.nan for each in hits.values()),
-        float(np.median(delays)) if delays else np.nan,
+        float(np.median(delays)) if len(delays) else np.nan,
         float(untouched.mean()),
     )
 

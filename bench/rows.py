@@ -264,15 +264,16 @@ FRONT = (
         "false falls below 0.5 of guests not seen before, a month of real telemetry",
         None,
         "scoring",
-        "{engine_default_false_crossings_per_guest_month:.2f} a guest-month",
+        "{engine_every_false_crossings_per_guest_month:.2f} a guest-month",
         "bench-scoring DATA=FOLDER",
     ),
     Row(
         "attacks that it sees at that price",
         None,
         "scoring",
-        "{engine_default_detected_share:.2f} of them, after "
-        "{engine_default_delay_minutes_median:.0f} minutes in the median",
+        "{engine_every_detected_share:.1%} of 875, standard error "
+        "{engine_every_detected_share_standard_error:.1%}; after "
+        "{engine_every_delay_minutes_median:.0f} minutes in the median",
         "bench-scoring DATA=FOLDER",
     ),
 )

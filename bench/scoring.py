@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench import attacks, cost, fleet, labelled, nab, windows
 
-PARTS = ("cost", "labelled", "nab", "engine", "peers", "windows", "ticks")
+PARTS = ("cost", "labelled", "nab", "engine", "every", "peers", "windows", "ticks")
 SAMPLE = 16
 """Guests of the trace for the peers that take milliseconds a sample."""
 
@@ -50,6 +50,7 @@ def main() -> int:
         "labelled": lambda: labelled.measure(options.data / "labelled"),
         "nab": lambda: nab.measure(options.data / "nab"),
         "engine": lambda: engine(options.data, options.out),
+        "every": lambda: attacks.every_figures(attacks.load(options.data)),
         "peers": lambda: attacks.peer_figures(attacks.load(options.data), SAMPLE),
         "windows": lambda: cadences(options.data, (300.0, 60.0)),
         "ticks": lambda: cadences(options.data, (5.0,)),
