@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -181,12 +183,43 @@ def test_log_goes_to_the_journal(journal, monkeypatch):
         configure(LogSettings(format=LogFormat.JOURNAL))
         structlog.get_logger().error("failed", job="tick", exc_info=ValueError("\x1b[2J"))
     finally:
+        logging.captureWarnings(capture=False)
         structlog.configure(**before)
     found = fields(listener.recv(100_000))
     assert found["TRUSTD_JOB"] == "tick"
     assert found["PRIORITY"] == "3"
     assert "ValueError" in found["MESSAGE"]
     assert "\x1b" not in found["MESSAGE"]
+
+
+def test_a_library_is_not_held_up_either(journal, monkeypatch, capfd):
+    """What libraries log is an entry too, and while the journal hangs it is dropped: the loop in
+    which they log stands still at no line of theirs."""
+    path, listener = journal
+    monkeypatch.setattr("trustd.daemon.logs.Entries", lambda lines: Entries(lines, path))
+    monkeypatch.setattr(logging.root, "handlers", [])
+    before = structlog.get_config()
+    try:
+        configure(LogSettings(format=LogFormat.JOURNAL))
+        said = logging.getLogger("asyncio")
+        said.error("Task exception was never retrieved")
+        found = fields(listener.recv(10_000))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as somebody:
+            somebody.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    somebody.sendto(b"B\n", str(path))
+        begun = time.monotonic()
+        for _ in range(50):
+            said.error("into a journal that hangs")
+        assert time.monotonic() - begun < 2.0
+    finally:
+        logging.captureWarnings(capture=False)
+        structlog.configure(**before)
+    assert found["TRUSTD_LIBRARY"] == "asyncio"
+    assert found["TRUSTD_SAID"] == "Task exception was never retrieved"
+    assert found["PRIORITY"] == "3"
+    assert capfd.readouterr().err == ""
 
 
 def test_catalog_knows_every_message_and_no_other():

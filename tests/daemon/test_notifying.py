@@ -54,6 +54,20 @@ def test_the_policys_alert_lasts_as_long_as_the_band() -> None:
     assert not conditions.at(fleet(replace(guarded, tick=9)))
 
 
+def test_alerts_of_guests_that_are_gone_are_kept_of_the_latest_only() -> None:
+    """Guests that come and go for ever cost no memory for ever; those alerted of last are
+    told of again when they come back, and while the hypervisor is away nobody is gone."""
+    conditions, away = Conditions(), HypervisorCondition(up=False, since=AT, error="gone")
+    many = [assessed(number=each, band="guarded") for each in range(1_500)]
+    for guest in many:
+        conditions.alert(Severity.MAJOR, replace(ALERT, guest=guest.id), guest)
+    conditions.at(replace(fleet(), hypervisor=away))
+    assert len(conditions.at(fleet(*many))) == len(many)
+    conditions.at(fleet())
+    back = conditions.at(fleet(*many))
+    assert sorted(back) == sorted(f"band:{each.id}" for each in many[500:])
+
+
 def test_an_action_that_keeps_failing_is_told() -> None:
     """A first failure is tried again and not worth a notice; the third is."""
     guest = narrowed()

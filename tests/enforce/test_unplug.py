@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import libvirt
@@ -57,7 +58,7 @@ def new_enforcer(
 ) -> Iterator[Callable[[], Enforcer]]:
     """Enforcers that wait for a guest as long as a busy host takes."""
     started = []
-    settings = EnforceSettings(deadline=10, patience=20, retry_first=0.1, audit=3600)
+    settings = EnforceSettings(deadline=10, patience=20, retry_first=0.1, audit=3600, returned=0.2)
 
     def start() -> Enforcer:
         levers = [NicLink(), DiskThrottle(), Pause(), Unplug(moment=8)]
@@ -76,7 +77,7 @@ def impatient(control: ControlConnection, ledger: MemoryLedger) -> Iterator[Call
 
     def start() -> Enforcer:
         levers = [NicLink(), DiskThrottle(), Pause(), Unplug(patience=1.0, moment=0.3)]
-        started.append(Enforcer(control, ledger, levers, SETTINGS))
+        started.append(Enforcer(control, ledger, levers, replace(SETTINGS, returned=0.2)))
         return started[-1]
 
     yield start
@@ -97,6 +98,16 @@ def _settled(enforcer: Enforcer, guest: Guest, *wanted: str) -> None:
         return statuses(enforcer.outcomes(GuestId(guest.uuid))) == list(wanted)
 
     wait_until(so, f"outcomes {wanted}", seconds=30)
+
+
+def _forgotten(enforcer: Enforcer, ledger: MemoryLedger) -> None:
+    """Whatever is back is known to stay, and nothing is kept of it."""
+
+    def so() -> bool:
+        enforcer.reconcile({}, at=2.0)
+        return not ledger.kept
+
+    wait_until(so, "nothing is kept of what was given back", seconds=5)
 
 
 def _out(guest: Guest, device: str) -> Action:
@@ -121,7 +132,7 @@ def test_an_unplugged_interface_is_gone_and_the_same_one_comes_back(
 
     assert statuses(reconciled(enforcer, subject)) == ["restored"]
     assert _lasting(everything(subject)) == _lasting(before)
-    assert not ledger.kept
+    _forgotten(enforcer, ledger)
     wait_until(lambda: "eth0" in subject.devices(), "the interface again", seconds=10)
 
 
@@ -140,7 +151,7 @@ def test_an_unplugged_disk_is_gone_and_comes_back_with_its_limits(
 
     assert statuses(reconciled(enforcer, subject)) == ["restored"]
     assert _lasting(everything(subject)) == _lasting(before)
-    assert not ledger.kept
+    _forgotten(enforcer, ledger)
     wait_until(lambda: "vdb" in subject.devices(), "the disk again", seconds=10)
     with subject.domain() as domain:
         domain.setBlockIoTune("vdb", {"total_bytes_sec": 0}, live)
@@ -161,7 +172,7 @@ def test_what_else_narrowed_the_device_survives_its_absence_and_is_given_back(
     assert "<link state='down'/>" in everything(subject)["live"]
     assert statuses(reconciled(enforcer, subject)) == ["restored"]
     assert _lasting(everything(subject)) == _lasting(before)
-    assert not ledger.kept
+    _forgotten(enforcer, ledger)
 
 
 def test_what_ends_while_the_device_is_away_is_given_back_when_it_returns(
@@ -173,7 +184,7 @@ def test_what_ends_while_the_device_is_away_is_given_back_when_it_returns(
     assert statuses(reconciled(enforcer, subject, out)) == ["held"]
     assert statuses(reconciled(enforcer, subject)) == ["restored", "restored"]
     assert _lasting(everything(subject)) == _lasting(before)
-    assert not ledger.kept
+    _forgotten(enforcer, ledger)
 
 
 def test_a_restart_of_trustd_finds_what_it_took_away(
@@ -182,9 +193,10 @@ def test_a_restart_of_trustd_finds_what_it_took_away(
     """The device comes back from the ledger, although nothing on the host tells of it."""
     before = everything(subject)
     reconciled(new_enforcer(), subject, _out(subject, "vdb"))
-    assert statuses(reconciled(new_enforcer(), subject)) == ["restored"]
+    last = new_enforcer()
+    assert statuses(reconciled(last, subject)) == ["restored"]
     assert _lasting(everything(subject)) == _lasting(before)
-    assert not ledger.kept
+    _forgotten(last, ledger)
 
 
 def test_the_plan_still_sees_the_device(subject: Guest, enforcer: Enforcer) -> None:
@@ -232,7 +244,7 @@ def test_a_guest_that_refuses_is_told_of_and_has_no_use_of_the_device(
     _settled(enforcer, subject, "held", "held")
     reconciled(enforcer, subject)
     assert _lasting(everything(subject)) == _lasting(before)
-    assert not ledger.kept
+    _forgotten(enforcer, ledger)
 
 
 def test_a_guest_that_lets_go_after_all_was_forgiven_gets_its_device_back(
@@ -252,7 +264,60 @@ def test_a_guest_that_lets_go_after_all_was_forgiven_gets_its_device_back(
     enforcer.mark([GuestEvent(identity, subject.name, "device-removed", 3.0)])
     assert statuses(enforcer.reconcile({}, at=3.0)[identity]) == ["restored"]
     assert _lasting(everything(subject)) == _lasting(before)
+    _forgotten(enforcer, ledger)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_device_that_is_thrown_out_once_it_is_back_is_plugged_in_again(
+    subject: Guest,
+    control: ControlConnection,
+    ledger: MemoryLedger,
+    restarted: bool,
+) -> None:
+    """Nobody loses a device to a request that the guest answers twice, also by a restart; and
+    once it has stayed, whoever takes it away is left to it."""
+    before, identity, lever = everything(subject), GuestId(subject.uuid), Unplug(moment=8)
+    with subject.domain() as domain:
+        disk = lever.read(domain, "vdb")
+    clock = [0.0]
+    settings = EnforceSettings(deadline=10, patience=20, audit=3600, returned=15)
+
+    def started() -> Enforcer:
+        return Enforcer(control, ledger, [lever], settings, clock=lambda: clock[0])
+
+    def thrown_out() -> None:
+        with subject.domain() as domain:
+            domain.detachDeviceAlias("virtio-disk1", libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "thrown out", seconds=10)
+
+    enforcer = started()
+    reconciled(enforcer, subject, _out(subject, "vdb"))
+    assert enforcer.narrowed == {identity}
+    assert statuses(reconciled(enforcer, subject)) == ["restored"]
+    assert not enforcer.narrowed
+    thrown_out()
+    if restarted:
+        enforcer.close()
+        enforcer = started()
+    clock[0] += 5
+    told = enforcer.reconcile({identity: enforced()}, at=2.0)
+    enforcer.mark([GuestEvent(identity, subject.name, "device-removed", 3.0)])
+    told = told or enforcer.reconcile({}, at=2.0)
+    assert statuses(told[identity]) == ["restored"]
+    assert _lasting(everything(subject)) == _lasting(before)
+    wait_until(lambda: "vdb" in subject.devices(), "the disk again", seconds=10)
+
+    enforcer.reconcile({}, at=3.0)
+    assert ledger.kept, "it has not been there for long"
+    clock[0] += 16
+    enforcer.reconcile({}, at=4.0)
     assert not ledger.kept
+    thrown_out()
+    enforcer.resync()
+    assert not any(enforcer.reconcile({}, at=5.0).values())
+    enforcer.close()
+    with subject.domain() as domain:
+        lever.write(domain, "vdb", disk)
 
 
 def test_where_the_policy_says_so_a_guest_that_refuses_is_paused(
@@ -277,7 +342,7 @@ def test_where_the_policy_says_so_a_guest_that_refuses_is_paused(
         wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
     _settled(following, subject)
     assert _lasting(everything(subject)) == _lasting(before)
-    assert not ledger.kept
+    _forgotten(following, ledger)
 
 
 def test_a_guest_has_its_time_again_where_nobody_asked_for_long(subject: Guest) -> None:
@@ -369,7 +434,7 @@ def test_a_new_run_has_its_devices_and_is_unplugged_anew(
     enforcer.resync()
     enforcer.reconcile({}, at=4.0)
     assert "dev='vdb'" in everything(subject)["live"]
-    assert not ledger.kept
+    _forgotten(enforcer, ledger)
 
 
 def test_a_guest_that_stands_still_is_not_said_to_refuse(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from tests.pipeline.scripted import CALM, TOO_MUCH, guest_id, web
 from trustd.errors import StoreError
 from trustd.model import Author, Bound, Disk, GuestState, Override, Term
 from trustd.pipeline.inheriting import KIND
-from trustd.pipeline.kinship import Kinship
+from trustd.pipeline.keeping import Keeping
+from trustd.pipeline.kinship import LATEST, Kinship
+from trustd.repository import Alias, Database
 
 A, B, C, D = (guest_id(number) for number in range(4))
 SLOW = CALM.replace("rise: 360/h", "rise: 3.6/h")
@@ -332,3 +336,58 @@ def test_an_heir_that_was_absolved_before_its_first_start_stays_so(rig):
     rig.tick(10)
     assert KIND not in kinds(rig, D)
     assert len(rig.journal(D, "kin")) == 1
+
+
+def test_a_disk_under_ever_new_uuids_is_remembered_by_its_latest(rig):
+    """Without a pause and for ever: memory holds the last of them, and nobody is laundered."""
+    low = fall(rig)
+    former = A
+    for number in range(10, 24):
+        rig.hypervisor.undefine(former)
+        rig.hypervisor.change(on(number, disk()))
+        rig.tick(seconds=400.0)
+        former = guest_id(number)
+        assert KIND in kinds(rig, former)
+    known = rig.line._roster._kinship._last[Alias("volume", DISK)]
+    assert former in known
+    assert len(known) <= LATEST / 400.0 + 3
+    assert rig.fleet.guests[former].trust <= low + 0.1
+
+
+class _Whole(Kinship):
+    """The same without dropping anybody."""
+
+    def _shorten(self, alias):
+        """Keep all."""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whom_memory_drops_makes_no_difference(tmp_path, seed):
+    """Guests come, stop and go with two disks and overlays of them: the same take over."""
+    chance = Random(seed)  # noqa: S311 - no secret
+    databases = [Database(tmp_path / name) for name in ("short", "whole")]
+    short, whole = (
+        kinship(Keeping(each)) for kinship, each in zip((Kinship, _Whole), databases, strict=True)
+    )
+    guests, at, taken, dropped = {}, 1e9, 0, 0
+    for _ in range(300):
+        id_ = guest_id(chance.randrange(12))
+        if chance.random() < 0.3:
+            guests.pop(id_, None)
+        else:
+            path = chance.choice(["/a", "/b"])
+            lies_on = chance.choice([(), ("/a",), ("/b",)]) if path == "/b" else ()
+            state = chance.choice([OFF, GuestState.RUNNING, GuestState.RUNNING])
+            guests[id_] = on(int(id_[-12:]), disk(path, backing=lies_on), state=state)
+        at += chance.choice([1.0, 60.0, 500.0, 1000.0])
+        found = [each.follow(dict(guests), at=at) for each in (short, whole)]
+        assert set(found[0]) == set(found[1])
+        taken += len(found[0])
+        if chance.random() < 0.5:
+            for each in (short, whole):
+                each.save(at=at)
+        dropped += sum(map(len, whole._last.values())) - sum(map(len, short._last.values()))
+    assert taken > 20
+    assert dropped > 100
+    for each in databases:
+        each.close()

@@ -79,9 +79,8 @@ def test_from_installation_to_purge(host, package, newer):
     )
     wait_until(lambda: state(guest) != before, "that shows in libvirt", seconds=30)
 
-    # upgrade
     first = main_pid(host)
-    host.run("dpkg", "--install", newer)
+    upgrade_from_open_settings(host, newer)
     assert main_pid(host) not in {0, first}
     assert "mode: enforce" in host.path(POLICY).read_text("utf-8")
     wait_until(
@@ -108,7 +107,7 @@ def test_from_installation_to_purge(host, package, newer):
     # installed again, after a removal that was killed, it takes over what it left
     host.path(REMOVAL).parent.mkdir(parents=True, exist_ok=True)
     host.path(REMOVAL).write_text("[Service]\nEnvironment=TRUSTD_ON_STOP=restore\n", "utf-8")
-    host.run("dpkg", "--install", newer)
+    install_with_open_settings(host, newer)
     assert trustctl_when_ready(host)["orders"]["overrides"] == 1
     assert "TRUSTD_ON_STOP" not in host.property(UNIT, "Environment")
 
@@ -130,6 +129,22 @@ def test_from_installation_to_purge(host, package, newer):
     host.run("dpkg", "--purge", "trustd")
     assert host.run("id", "trustd").stdout
     assert left_of(host) == ["/etc/systemd/system/trustd.service.d", "/etc/sysusers.d"]
+
+
+def upgrade_from_open_settings(host, newer):
+    """An earlier package left settings and policy to everybody."""
+    host.run("chgrp", "root", "/etc/trustd")
+    host.run("chmod", "755", "/etc/trustd")
+    host.run("dpkg", "--install", newer)
+    settings_are_private(host)
+
+
+def install_with_open_settings(host, newer):
+    """Whoever wants everybody to read them has said so to dpkg."""
+    host.run("dpkg-statoverride", "--update", "--add", "root", "root", "755", "/etc/trustd")
+    host.run("dpkg", "--install", newer)
+    assert host.run("stat", "--format", "%U %G %a", "/etc/trustd").stdout == "root root 755\n"
+    host.run("dpkg-statoverride", "--remove", "/etc/trustd")
 
 
 def settings_are_private(host):

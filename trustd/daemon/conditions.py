@@ -21,6 +21,8 @@ from trustd.model import (
 
 TRIES = 3
 """Failures one after the other before an action that fails is worth a notice."""
+_GONE = 1_000
+"""Guests that are gone of which the policy's alert is kept: one may come back in its band."""
 _TROUBLE = frozenset({OutcomeStatus.REFUSED, OutcomeStatus.FAILED, OutcomeStatus.TIMED_OUT})
 _HOST = ("hypervisor", "store", "policy", "levers", "pause", "held")
 
@@ -53,6 +55,7 @@ class Conditions:
 
     def at(self, fleet: Fleet) -> dict[str, Notice]:
         """What lasts, by key."""
+        self._forget(fleet)
         half = len(fleet.bands) / 2
         low = self._low or {band for rank, band in enumerate(fleet.bands) if rank >= half}
         guests = (self._of_guest(each, low, fleet) for each in fleet.guests.values())
@@ -104,6 +107,14 @@ class Conditions:
                 ),
                 "Look at what the hypervisor says; trustd goes on trying.",
             )
+
+    def _forget(self, fleet: Fleet) -> None:
+        """Drop the alerts of guests that are gone, but for the latest."""
+        if fleet.hypervisor.up:  # else it is not known who is gone
+            with self._lock:
+                gone = [guest for guest in self._alerts if guest not in fleet.guests]
+                for each in gone[:-_GONE]:
+                    del self._alerts[each]
 
     def _asked(self, guest: Assessment) -> Severity | None:
         """The severity of the policy's alert that still lasts."""

@@ -37,6 +37,30 @@ class Lines:
     log = debug = info = warn = warning = error = critical = exception = fatal = msg
 
 
+class Libraries(logging.Handler):
+    """Hands on what libraries log by the standard library, as an entry like trustd's own.
+
+    Written by itself it could hang the loop where standard error does, and whatever it
+    quotes could forge a line.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it."""
+        try:
+            said = record.getMessage()
+        except (TypeError, ValueError):  # its arguments do not fit: the library's mistake
+            said = str(record.msg)
+        # structlog knows no levels between the five
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+        structlog.get_logger().log(
+            level,
+            "said by a library",
+            library=record.name,
+            said=said,
+            exc_info=record.exc_info,
+        )
+
+
 def _harmless(
     _logger: object, _method: str, event: MutableMapping[str, object]
 ) -> MutableMapping[str, object]:
@@ -83,7 +107,8 @@ def configure(settings: LogSettings) -> None:
         logger_factory=lambda *_: journal or Lines(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # libraries log by the standard library: only what needs somebody's attention
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    # of libraries only what needs somebody's attention
+    logging.basicConfig(level=logging.WARNING, handlers=[Libraries()])
+    logging.captureWarnings(capture=True)
     # a tick that is left out is counted and shown; the scheduler need not add to it
     logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -142,7 +142,7 @@ class Enforcer:
     @property
     def narrowed(self) -> frozenset[GuestId]:
         """Guests from which something is taken that is not given back yet."""
-        return self._priors.guests()
+        return frozenset(filter(self._settler.narrowed, self._priors.guests()))
 
     def outcomes(self, guest: GuestId) -> tuple[Outcome, ...]:
         """What became of a guest's actions, as far as it is known now."""
@@ -337,13 +337,12 @@ class Enforcer:
         """When the guest is looked at next; what did not come about says when that is."""
         failed = [each for each in seat.outcomes if each.status in _FAILED]
         if not failed:
-            seat.failures, pause = 0, self._settings.audit
+            seat.failures, pause = 0, min(self._settings.audit, settled.within)
         else:
             first, most = self._settings.retry_first, self._settings.retry_most
             pause = min(first * 2 ** min(seat.failures, 32), most)
-            if settled.within is not None:
-                disputed = all(each.foreign for each in failed)
-                pause = settled.within if disputed else min(pause, settled.within)
+            disputed = all(each.foreign for each in failed)
+            pause = settled.within if disputed else min(pause, settled.within)
             seat.failures += 1
             seat.outcomes = tuple(
                 replace(each, tries=seat.failures, again=at + pause)

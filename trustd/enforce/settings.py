@@ -18,6 +18,8 @@ class EnforceSettings:
         retry_first, retry_most: before an action that failed, or that somebody else
             undid more than once, is tried again; each wait is twice the one before.
         audit: between two reads of what is really in force on a narrowed guest.
+        returned: for which a device that was plugged in again is watched, lest the guest
+            throws it out: longer than any kernel lets a button blink.
     """
 
     deadline: float = 2.0
@@ -27,3 +29,4 @@ class EnforceSettings:
     retry_first: float = 1.0
     retry_most: float = 60.0
     audit: float = 60.0
+    returned: float = 15.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 import libvirt
 import structlog
@@ -14,6 +15,7 @@ from trustd.enforce.calls import StillUnderWay, within
 from trustd.enforce.escalate import escalation
 from trustd.enforce.foreign import Quarrels, difference
 from trustd.enforce.live import run_of
+from trustd.enforce.returned import Returned, is_given_back
 from trustd.enforce.settings import EnforceSettings
 from trustd.enforce.settled import Desired, Disputed, Done, Hanging, Off, Settled
 from trustd.enforce.undo import Priors, reclaimed, renewed
@@ -48,6 +50,7 @@ class Settler:
         self._settings = settings
         self._clock = clock
         self._quarrels = Quarrels(settings.retry_first, settings.retry_most, clock)
+        self._returned = Returned(settings.returned, clock)
         self._begun: set[Place] = set()
 
     def settle(
@@ -94,7 +97,12 @@ class Settler:
             return Settled(_all_waiting(outcomes, desired, at), hanging)
         except Off:
             return Settled(())
-        return Settled(tuple(outcomes), within=min(waiting, default=None))
+        waiting.extend(self._watching(guest))
+        return Settled(tuple(outcomes), within=min(waiting, default=inf))
+
+    def narrowed(self, guest: GuestId) -> bool:
+        """Whether something is taken from a guest that is not given back."""
+        return not all(map(self._is_returned, self._priors.of(guest)))
 
     def probe(self, guest: GuestId) -> Mapping[str, str]:
         """Why this host cannot pull a lever, by lever; empty texts where it can.
@@ -234,6 +242,7 @@ class Settler:
         unsaved = self._priors.record(intent)
         if unsaved is not None and lever.loosens(present, state):
             raise unsaved
+        self._returned.forget(intent.place)
         self._quarrels.unsure(intent.place)
         self._begun.add(intent.place)
         _write(lever, domain, intent.device, state)
@@ -255,6 +264,9 @@ class Settler:
                 self._forget(kept)
             return None
         state = _before(kept, run, lever, domain, present)
+        if state == present and self._is_returned(kept):
+            self._believe(kept, run)
+            return None  # that was told when it was plugged in
         if state == present and kept.run == run and isinstance(lever, Removing):
             return None  # the guest was asked, and may still let go of it
         if state != present:
@@ -263,8 +275,25 @@ class Settler:
                 raise StoreError(f"loosening waits for the store: {unsaved}") from unsaved
             self._quarrels.unsure(kept.place)
             _write(lever, domain, kept.device, state)
+            if isinstance(lever, Removing) and self._returned.within(kept.place):
+                self._priors.record(renewed(kept, run, kept.prior, present, state))
+                return Done(OutcomeStatus.RESTORED, kept.prior)
         self._forget(kept)
         return Done(OutcomeStatus.RESTORED, kept.prior)
+
+    def _is_returned(self, kept: Intent) -> bool:
+        """Whether it is a device that was plugged in again, and might be thrown out."""
+        return self._removes(kept.lever) and is_given_back(kept)
+
+    def _believe(self, kept: Intent, run: str) -> None:
+        """Forget a device that was plugged in again, once it has stayed there for long enough."""
+        if kept.run != run or not self._returned.within(kept.place):
+            self._forget(kept)
+
+    def _watching(self, guest: GuestId) -> list[float]:
+        """Seconds until each device that was plugged in again counts as staying."""
+        returned = [kept.place for kept in self._priors.of(guest) if self._is_returned(kept)]
+        return [left for place in returned if (left := self._returned.within(place))]
 
     def _unwanted(
         self, guest: GuestId, wanted: Collection[tuple[str, str]], *, returning: bool
@@ -294,6 +323,7 @@ class Settler:
 
     def _forget(self, kept: Intent) -> None:
         self._begun.discard(kept.place)
+        self._returned.forget(kept.place)
         self._priors.forget(kept)
         self._quarrels.forget(kept.place)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import NamedTuple
 
 from trustd.enforce.calls import Call
@@ -58,12 +59,12 @@ class Settled:
 
     Args:
         hanging: what was given up and may still come about.
-        within: seconds after which something waits to be done; None where nothing does.
+        within: seconds after which something waits to be done; endless where nothing does.
     """
 
     outcomes: tuple[Outcome, ...]
     hanging: Hanging | None = None
-    within: float | None = None
+    within: float = inf
 
 
 class Off(EnforceError):

@@ -9,6 +9,7 @@ its own, and an overlay of that is too.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from heapq import nlargest
 from math import inf
 from os.path import normpath
 
@@ -26,6 +27,8 @@ LATEST = 900.0
 
 Who came later took over from who came before, and has perhaps lived it down. Longer
 than the time between two saves, so that a daemon that was killed takes nobody for gone."""
+_ALWAYS = 2
+"""Holders of one alias that are kept whenever they left."""
 LEAST = 0.001
 """Seconds that pass between two ticks at least, whatever the time of day says."""
 _RUNS = (GuestState.RUNNING, GuestState.PAUSED)
@@ -209,6 +212,22 @@ class Kinship:
                 self._last.setdefault(alias, {})[id_] = self._now
                 holdings.append(Holding(alias, id_, self._now, self._now))
         self._keeping.relate(holdings)
+        for alias in both & self._last.keys():
+            self._shorten(alias)
+
+    def _shorten(self, alias: Alias) -> None:
+        """Drop holders of whom nobody can take over any more, now that all who run were noted.
+
+        Without it a disk that is used under one new UUID after the other would be
+        remembered with all of them. Whoever left LATEST before the last two of the others did
+        is nobody's forebear, and when it comes back as an heir all forebears were later.
+        """
+        who = self._last[alias]
+        if alias.kind == "backing" or len(who) <= _ALWAYS:
+            return
+        second = nlargest(_ALWAYS, who.values())[-1]
+        if min(who.values()) < second - LATEST:
+            self._last[alias] = {id_: at for id_, at in who.items() if at >= second - LATEST}
 
 
 def _alone(disk: Disk) -> bool:
