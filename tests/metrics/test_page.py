@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.api.fleets import BANDS, FEATURES, assessed, fleet, guest_id, narrowed
 from trustd.errors import CollectError
 from trustd.metrics import Exposition, Meters
-from trustd.model import FeatureSpec, Fleet, Freshness, Gap, GapReason, Unit
+from trustd.model import FeatureSpec, Fleet, Freshness, Gap, GapReason, GuestId, Unit
 
 GOOD, BAD = guest_id(1), guest_id(2)
 
@@ -134,6 +134,25 @@ def test_a_guest_that_left_is_forgotten() -> None:
     uuids = {uuid for _, labels in found if (uuid := dict(labels).get("uuid"))}
     assert uuids == {GOOD}
     assert series("trustd_guest_info", uuid=GOOD, guest="renamed", roles="web") in found
+
+
+def test_what_a_band_takes_is_told_anew_when_permissions_are_others() -> None:
+    """A guest that gets back what it lost loses nothing on the next page, under the same name."""
+    exposition, meters = Exposition(FEATURES), Meters("1.2.3")
+    lost = series("trustd_guest_lost_permissions", uuid=BAD)
+    fallen = narrowed()
+    assert read(exposition.render(fleet(fallen), meters).plain.decode())[lost] > 0
+    risen = replace(fallen, permissions=replace(fallen.permissions, access=()))
+    assert read(exposition.render(fleet(risen), meters).plain.decode())[lost] == 0
+
+
+def test_an_identity_with_a_percent_sign_is_only_text() -> None:
+    """Numbers are put between labels, and never into one."""
+    plain = assessed()
+    odd = GuestId("100%.9g%%")
+    found = read(page(fleet(replace(plain, guest=replace(plain.guest, id=odd)), narrowed())))
+    assert found[series("trustd_guest_trust_ratio", uuid=odd)] == 0.91
+    assert found[series("trustd_guest_trust_ratio", uuid=BAD)] == 0.27
 
 
 @pytest.mark.parametrize("name", ["net.tx-bytes", "trust_ratio"])

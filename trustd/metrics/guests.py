@@ -18,9 +18,11 @@ from trustd.metrics.names import base_factor, metric_name
 from trustd.metrics.text import label_value
 from trustd.model import (
     Assessment,
+    EffectivePermissions,
     FeatureSpec,
     Fleet,
     Freshness,
+    Guest,
     GuestId,
     GuestState,
     Mode,
@@ -75,6 +77,22 @@ FAMILIES = (
     LOST,
 )
 
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is told of a guest for as long as it and its permissions are the same.
+
+    Args:
+        line: its series of :data:`INFO`.
+        lost: how many actions the present band takes from it.
+    """
+
+    guest: Guest
+    permissions: EffectivePermissions
+    line: str
+    lost: int
+
+
 IN_FORCE = frozenset({OutcomeStatus.APPLIED, OutcomeStatus.HELD})
 """Outcomes of an action that narrows its guest at this moment."""
 
@@ -91,7 +109,7 @@ class GuestSeries:
 
     def __init__(self, features: Sequence[FeatureSpec]) -> None:
         self._labels: dict[GuestId, str] = {}
-        self._facts: dict[GuestId, tuple[str, tuple[str, ...], str]] = {}
+        self._facts: dict[GuestId, _Facts] = {}
         self._features: dict[str, tuple[FeatureSpec, Family]] = {}
         for feature in features:
             name = metric_name(feature)
@@ -109,9 +127,10 @@ class GuestSeries:
         guests = tuple(fleet.guests.values())
         labels = self._labels_of(guests)
         yield self._info(guests, labels)
-        yield _plain(TRUST, labels, [guest.trust for guest in guests])
-        yield _plain(UNCERTAINTY, labels, [guest.opinion.uncertainty for guest in guests])
-        yield _plain(AGE, labels, [guest.age for guest in guests])
+        spelled = [label.replace("%", "%%") for label in labels]
+        yield _plain(TRUST, spelled, [guest.trust for guest in guests])
+        yield _plain(UNCERTAINTY, spelled, [guest.opinion.uncertainty for guest in guests])
+        yield _plain(AGE, spelled, [guest.age for guest in guests])
         yield _states(BAND, "band", fleet.bands, labels, [guest.band for guest in guests])
         yield _states(
             FRESHNESS, "freshness", tuple(Freshness), labels, [guest.freshness for guest in guests]
@@ -121,11 +140,11 @@ class GuestSeries:
         )
         yield _split(RESTRICTED, "mode", tuple(Mode), labels, map(_restricted, guests))
         yield _split(FINDINGS, "severity", tuple(Severity), labels, map(_findings, guests))
-        yield _plain(LOST, labels, [_lost(guest) for guest in guests])
+        yield _plain(LOST, spelled, [each.lost for each in self._facts.values()])
         known = [feature.name for feature, _ in self._features.values()]
         values, _ = gathered([guest.samples for guest in guests], known)
         for (feature, family), column in zip(self._features.values(), values.T, strict=True):
-            yield _plain(family, labels, (column * base_factor(feature)).tolist())
+            yield _plain(family, spelled, (column * base_factor(feature)).tolist())
 
     def _labels_of(self, guests: Sequence[Assessment]) -> list[str]:
         """The text ``uuid="..."`` of each guest; forgets guests that are gone."""
@@ -136,32 +155,42 @@ class GuestSeries:
         return list(self._labels.values())
 
     def _info(self, guests: Sequence[Assessment], labels: Sequence[str]) -> bytes:
-        """What is told in words; made anew of a guest of which it is another."""
+        """What is told in words; made anew of a guest of which it may be another."""
         known, self._facts = self._facts, {}
         for guest, label in zip(guests, labels, strict=True):
-            name, roles = guest.guest.name, guest.permissions.roles
             kept = known.get(guest.id)
-            if kept is None or kept[:2] != (name, roles):
+            if (
+                kept is None
+                or kept.guest is not guest.guest
+                or kept.permissions is not guest.permissions
+            ):
+                name, roles = guest.guest.name, guest.permissions.roles
                 told = label_value(",".join(sorted(roles)))
                 line = f'{INFO.name}{{{label},guest="{label_value(name)}",roles="{told}"}} 1\n'
-                kept = name, roles, line
+                kept = _Facts(guest.guest, guest.permissions, line, _lost(guest.permissions))
             self._facts[guest.id] = kept
-        return (INFO.head + "".join(line for _, _, line in self._facts.values())).encode()
+        return (INFO.head + "".join([each.line for each in self._facts.values()])).encode()
 
 
 def _own(name: str) -> bool:
     return any(family.name == name for family in FAMILIES)
 
 
-def _plain(family: Family, labels: Sequence[str], values: Sequence[float]) -> bytes:
-    """One series a guest; none where there is no number."""
-    name = family.name
-    lines = [
-        f"{name}{{{label}}} {value:.9g}\n"
-        for label, value in zip(labels, values, strict=True)
-        if isfinite(value)
-    ]
-    return (family.head + "".join(lines)).encode()
+def _plain(family: Family, spelled: Sequence[str], values: Sequence[float]) -> bytes:
+    """One series a guest; none where there is no number.
+
+    Args:
+        spelled: the guests' labels, each percent sign twice.
+    """
+    head, name = family.head.encode(), family.name
+    if not all(map(isfinite, values)):
+        known = [pair for pair in zip(spelled, values, strict=True) if isfinite(pair[1])]
+        spelled, values = [label for label, _ in known], [value for _, value in known]
+    if not values:
+        return head
+    # all numbers in one go: it takes half the time of one guest after the other
+    lines = f"}} %.9g\n{name}{{".join(spelled)
+    return head + f"{name}{{{lines}}} %.9g\n".encode() % tuple(values)
 
 
 def _states(
@@ -223,5 +252,5 @@ def _findings(guest: Assessment) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _lost(guest: Assessment) -> int:
-    return sum(len(access.lost) for access in guest.permissions.access)
+def _lost(permissions: EffectivePermissions) -> int:
+    return sum(len(access.lost) for access in permissions.access)

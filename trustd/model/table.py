@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
+import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Mapping, Sequence
 from math import nan
-from typing import cast
 from weakref import ref
 
 import numpy as np
@@ -46,11 +44,8 @@ class ReplyTable:
         """A field of every guest, shape (guests,); NaN where it is no number."""
         found = self._columns.get(name)
         if found is None:
-            values: list[Stat] = []
-            for layout in self._by_layout():
-                values.extend(layout.column(name))
-            found = np.empty(len(values))
-            found[self._order] = _numbers(values)
+            found = np.empty(len(self.rows))
+            found[self._order] = _joined([each.column(name) for each in self._by_layout()])
             self._columns[name] = found
         return found
 
@@ -67,13 +62,14 @@ class ReplyTable:
 
     def _by_layout(self) -> tuple[_Layout, ...]:
         if self._layouts is None:
-            members: dict[tuple[str, ...], list[int]] = {}
+            found: dict[tuple[str, ...], _Layout] = {}
             for row, stats in enumerate(self.rows):
-                members.setdefault(tuple(stats), []).append(row)
-            self._layouts = tuple(
-                _Layout(names, rows, [self.rows[row] for row in rows])
-                for names, rows in members.items()
-            )
+                names = tuple(stats)
+                layout = found.get(names)
+                if layout is None:
+                    layout = found[names] = _Layout(names, stats)
+                layout.add(row, stats)
+            self._layouts = tuple(found.values())
             order = [row for layout in self._layouts for row in layout.rows]
             self._order = np.array(order, dtype=np.intp)
         return self._layouts
@@ -91,26 +87,66 @@ class _Layout:
         devices: the indices in the fields' names, by prefix.
     """
 
-    __slots__ = ("_values", "devices", "rows")
+    __slots__ = ("_numbers", "_pack", "_packed", "_places", "_words", "devices", "rows")
 
-    def __init__(self, names: tuple[str, ...], rows: Sequence[int], stats: Sequence[Stats]) -> None:
-        self.rows = rows
-        self._values = dict(
-            zip(names, zip(*(row.values() for row in stats), strict=True), strict=True)
-        )
+    def __init__(self, names: tuple[str, ...], like: Stats) -> None:
+        self.rows: list[int] = []
         self.devices: dict[str, set[int]] = {}
+        self._packed: list[bytes] = []
+        self._numbers: FloatArray | None = None
+        self._places = {name: place for place, name in enumerate(names)}
+        self._words: dict[int, list[Stat]] = {
+            place: []
+            for place, (name, value) in enumerate(like.items())
+            if isinstance(value, str) or name.endswith(_NAME)
+        }
+        self._pack = struct.Struct(f"{len(names)}d").pack
         for name in names:
             prefix, _, rest = name.partition(".")
             index = rest.partition(".")[0]
             if index.isascii() and index.isdigit() and len(index) <= _MOST_DIGITS:
                 self.devices.setdefault(prefix, set()).add(int(index))
 
-    def column(self, name: str) -> Sequence[Stat] | repeat[float]:
+    def add(self, row: int, stats: Stats) -> None:
+        """Take in a guest.
+
+        All its numbers at once: what is dear is to fetch them from memory, where those of
+        one guest lie side by side, and those of one field do not.
+        """
+        self.rows.append(row)
+        values = list(stats.values())
+        for place, words in self._words.items():
+            word = values[place]
+            words.append(word)
+            values[place] = nan if isinstance(word, str) else word
+        try:
+            packed = self._pack(*values)
+        except struct.error:
+            packed = self._pack(*map(_number, values))
+        self._packed.append(packed)
+
+    def column(self, name: str) -> FloatArray:
         """A field of the layout's guests; NaN for each where there is none."""
-        found = self._values.get(name)
-        return repeat(nan, len(self.rows)) if found is None else found
+        place = self._places.get(name)
+        if place is None:
+            return np.full(len(self.rows), nan)
+        if self._numbers is None:
+            whole = np.frombuffer(b"".join(self._packed), dtype=np.float64)
+            # a field a row: its numbers side by side
+            self._numbers = whole.reshape(len(self.rows), len(self._places)).T.copy()
+            self._packed.clear()
+        return np.asarray(self._numbers[place])
+
+    def named(self, prefix: str, index: int) -> list[str]:
+        """The names of the guests' devices of one index; the index of each without a name."""
+        place, nameless = self._places.get(f"{prefix}.{index}{_NAME}"), str(index)
+        if place is None:
+            return [nameless] * len(self.rows)
+        given = self._words[place]
+        return [nameless if name != name or name == "" else str(name) for name in given]  # noqa: PLR0124 - NaN
 
 
+_NAME = ".name"
 _MOST_DIGITS = 4
 """Of a device's index; QEMU allows far fewer devices than that."""
 
@@ -130,35 +166,35 @@ class DeviceTable:
     """
 
     __slots__ = (
-        "__weakref__", "_columns", "_earlier", "_layouts", "_order", "_places", "_prefix",
+        "__weakref__", "_columns", "_earlier", "_order", "_places", "_prefix", "_runs",
         "names", "none", "owner",
     )  # fmt: skip
 
     def __init__(self, layouts: Sequence[_Layout], prefix: str, *, none: NDArray[np.bool_]) -> None:
         self.none = none
         self._prefix = prefix
-        self._layouts = layouts
         self._columns: dict[str, FloatArray] = {}
         self._earlier: ref[DeviceTable] | None = None
         self._places: IndexArray | None = None
-        owner: list[int] = []
-        indices: list[int] = []
-        for layout, index in self._runs():
-            owner.extend(layout.rows)
-            indices.extend(repeat(index, len(layout.rows)))
+        self._runs = [
+            (layout, index)
+            for layout in layouts
+            for index in sorted(layout.devices.get(prefix, ()))
+        ]
+        owner = [row for layout, _ in self._runs for row in layout.rows]
+        indices = [index for layout, index in self._runs for _ in layout.rows]
         self._order = np.lexsort((indices, owner))
         self.owner = np.array(owner, dtype=np.intp)[self._order]
-        given = [
-            str(index) if name != name or name == "" else str(name)  # noqa: PLR0124 - NaN
-            for index, name in zip(indices, self._field("name"), strict=True)
-        ]
-        self.names = tuple(given[place] for place in self._order.tolist())
+        given = [name for layout, index in self._runs for name in layout.named(prefix, index)]
+        self.names = tuple(map(given.__getitem__, self._order.tolist()))
 
     def column(self, name: str) -> FloatArray:
         """A field of every device, shape (devices,); NaN where it is no number."""
         found = self._columns.get(name)
         if found is None:
-            found = self._columns[name] = _numbers(self._field(name))[self._order]
+            fields = ((layout, f"{self._prefix}.{index}.{name}") for layout, index in self._runs)
+            found = _joined([layout.column(field) for layout, field in fields])[self._order]
+            self._columns[name] = found
         return found
 
     def earlier_column(self, before: DeviceTable, name: str) -> FloatArray:
@@ -185,32 +221,17 @@ class DeviceTable:
         known = {key: place for place, key in enumerate(earlier) if times[key] == 1}
         return np.array([known.get(key, -1) for key in keys], dtype=np.intp)
 
-    def _runs(self) -> Iterator[tuple[_Layout, int]]:
-        for layout in self._layouts:
-            for index in sorted(layout.devices.get(self._prefix, ())):
-                yield layout, index
 
-    def _field(self, name: str) -> list[Stat]:
-        values: list[Stat] = []
-        for layout, index in self._runs():
-            values.extend(layout.column(f"{self._prefix}.{index}.{name}"))
-        return values
-
-
-def _numbers(values: Sequence[Stat]) -> FloatArray:
-    """Statistics as numbers; NaN for text and for what no float holds.
-
-    >>> _numbers([7, "7", 10**400, 2.5]).tolist()
-    [7.0, nan, nan, 2.5]
-    """
-    try:
-        # Text raises a TypeError here, where numpy would read a number out of it.
-        return np.frombuffer(array("d", cast("Sequence[float]", values)), dtype=np.float64)
-    except (TypeError, OverflowError):
-        return np.array([_number(value) for value in values], dtype=np.float64)
+def _joined(parts: Sequence[FloatArray]) -> FloatArray:
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _number(value: Stat) -> float:
+    """A statistic as a number; NaN for text and for what no float holds.
+
+    >>> _number(7), _number("7"), _number(10**400)
+    (7.0, nan, nan)
+    """
     if not isinstance(value, int | float):
         return nan
     try:

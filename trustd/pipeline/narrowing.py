@@ -44,6 +44,43 @@ class _Seat:
     ordered: Ordered = UNORDERED
     band: str = ""
     since: float = 0.0
+    verdict: Verdict | None = None
+    seen: Seen | None = None
+
+    def judged(self) -> Verdict | None:
+        """The last verdict where it would be the same again: to make one anew is dear."""
+        last = self.verdict
+        stands = (
+            last is not None
+            and not last.before
+            and last.standing is self.standing
+            and last.permissions is self.permissions
+        )
+        return last if stands else None
+
+    def shown(self) -> Seen:
+        """The guest as the policy sees it; the same value while it is."""
+        last = self.seen
+        if (
+            last is None
+            or last.standing is not self.standing
+            or last.silent != self.silent
+            or last.in_force != self.band
+            or last.guest is not self.guest
+            or last.subject is not self.subject
+            or last.own is not self.own
+            or last.ordered is not self.ordered
+        ):
+            last = self.seen = Seen(
+                self.guest,
+                self.subject,
+                self.standing,
+                self.silent,
+                self.ordered,
+                self.own,
+                self.band,
+            )
+        return last
 
 
 class Narrowing:
@@ -91,18 +128,7 @@ class Narrowing:
 
     def world(self) -> Mapping[GuestId, Seen]:
         """Every guest as the policy sees it now; a value of its own."""
-        return {
-            id_: Seen(
-                seat.guest,
-                seat.subject,
-                seat.standing,
-                seat.silent,
-                seat.ordered,
-                seat.own,
-                seat.band,
-            )
-            for id_, seat in self._seats.items()
-        }
+        return {id_: seat.shown() for id_, seat in self._seats.items()}
 
     def breaches(self, guests: Mapping[GuestId, Guest]) -> tuple[WallBreach, ...]:
         """Which of these guests run against a running wall; in order.
@@ -238,12 +264,15 @@ class Narrowing:
             seat.standing = standing
         band, before = band_under(policy, seat.ordered, guest, seat.standing.band), seat.band
         if band != before:
-            seat.band, seat.since = band, at
+            seat.band, seat.since, seat.verdict = band, at, None
         # exceptions end by the clock, so what they lift is asked anew
         if band != seat.permissions.band or seat.subject.lifts or seat.outdated:
             seat.permissions = self._permissions(seat.subject, band, seat.targets, seat.history, at)
             seat.outdated = False
-        return self._verdict(seat, before if band != before else "")
+        verdict = seat.judged()
+        if verdict is None:
+            verdict = seat.verdict = self._verdict(seat, before if band != before else "")
+        return verdict
 
     def preview(self, guest: GuestId, orders: Orders, *, at: float) -> tuple[Verdict, Verdict]:
         """A guest's verdict as it is, and as it would be under other orders."""
@@ -267,7 +296,7 @@ class Narrowing:
         new = self._resettled(seat, guest, self.orders.of(guest.id), at)
         seat.guest, seat.subject, seat.targets = new.guest, new.subject, new.targets
         seat.own, seat.ordered = new.own, new.ordered
-        seat.permissions = new.permissions
+        seat.permissions, seat.verdict = new.permissions, None
 
     def _resettled(self, seat: _Seat, guest: Guest, ordered: Ordered, at: float) -> _Seat:
         # roles that exclude each other stay as they were taken, for as long as the guest runs

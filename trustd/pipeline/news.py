@@ -29,6 +29,10 @@ class Change:
     entries: tuple[Entry, ...]
 
 
+_NO_CHANGE = Change(changed=False, behaved=False, entries=())
+"""One value for all of whom there is no news: nearly all guests at nearly all ticks."""
+
+
 @dataclass(slots=True)
 class _Known:
     """What was told of one guest.
@@ -91,7 +95,9 @@ class News:
         )
         behaved = bool(before) or found != (known.found or _NOTHING)
         known.found = found
-        return Change(changed or behaved or bool(entries), behaved, tuple(entries))
+        if not (changed or behaved or entries):
+            return _NO_CHANGE
+        return Change(changed=True, behaved=behaved, entries=tuple(entries))
 
 
 def kin_entry(kin: Kin, heir: str, forebear: str, trust: float | None) -> Entry:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from math import nan
 
 import numpy as np
@@ -52,17 +51,24 @@ class _Stretch:
         """Whether a tick belongs to it: a clock that was set begins another one."""
         return layout == self.layout and 0 < at - self.at[-1] < LONGEST
 
-    def block(self) -> Block:
+    def blocks(self, most: int) -> Iterator[Block]:
+        """What is not stored yet, so many guests at a time: all at once would be there twice."""
         guests = tuple(dict.fromkeys(id_ for ids, _ in self.rows for id_ in ids))
         places = {id_: place for place, id_ in enumerate(guests)}
-        shape = (len(self.at), len(guests))
-        values = np.full((*shape, self.rows[0][1].shape[1]), np.nan, np.float32)
-        present = np.zeros(shape, np.bool_)
-        for tick, (ids, row) in enumerate(self.rows):
-            here = np.fromiter((places[id_] for id_ in ids), np.intp, len(ids))
-            values[tick, here] = row
-            present[tick, here] = True
-        return Block(self.layout, guests, np.array(self.at), values, present)
+        rows = np.full((len(self.at), len(guests)), -1, np.int32)
+        for tick, (ids, _) in enumerate(self.rows):
+            rows[tick, [places[id_] for id_ in ids]] = np.arange(len(ids))
+        left = [place for place, id_ in enumerate(guests) if id_ not in self.stored]
+        at, columns = np.array(self.at), self.rows[0][1].shape[1]
+        for first in range(0, len(left), most):
+            some = left[first : first + most]
+            row = rows[:, some]
+            present = row >= 0
+            values = np.full((*row.shape, columns), np.nan, np.float32)
+            for tick, (_, told) in enumerate(self.rows):
+                here = present[tick]
+                values[tick, here] = told[row[tick, here]]
+            yield Block(self.layout, tuple(guests[place] for place in some), at, values, present)
 
     def of(self, guest: GuestId) -> Held | None:
         """One guest's points; None where it was not there."""
@@ -101,7 +107,6 @@ class Remembering:
         bands = {band: float(place) for place, band in enumerate(fleet.bands)}
         if not fleet.guests:
             return
-        guests = fleet.guests.values()
         trust = [
             (
                 each.trust,
@@ -109,9 +114,9 @@ class Remembering:
                 bands.get(each.band, nan),
                 _PLACES[each.freshness],
             )
-            for each in guests
+            for each in fleet.guests.values()
         ]
-        samples, _ = gathered([each.samples for each in guests], self._features)
+        samples, _ = gathered([each.samples for each in fleet.guests.values()], self._features)
         with np.errstate(over="ignore"):  # what no such float holds is infinite
             values = np.concatenate([trust, samples], axis=1).astype(np.float32)
         with self._lock:
@@ -121,8 +126,11 @@ class Remembering:
                 stretch = None
             if stretch is None:
                 stretch = self._open = _Stretch(layout, fleet.at)
+            guests = tuple(fleet.guests)
+            if stretch.rows and stretch.rows[-1][0] == guests:
+                guests = stretch.rows[-1][0]  # the same ones as a tick ago, once in memory
             stretch.at.append(fleet.at)
-            stretch.rows.append((tuple(fleet.guests), values))
+            stretch.rows.append((guests, values))
             if stretch.full():
                 self._close()
 
@@ -137,10 +145,9 @@ class Remembering:
                 self._store(self._waiting[0])
 
     def _store(self, stretch: _Stretch) -> None:
-        due = (each for each in chunks_of(stretch.block()) if each.guest not in stretch.stored)
-        while some := tuple(islice(due, BATCH)):
-            self._timelines.store(some)
-            stretch.stored.update(each.guest for each in some)
+        for block in stretch.blocks(BATCH):
+            self._timelines.store(tuple(chunks_of(block)))
+            stretch.stored.update(block.guests)
         with self._lock:
             if self._waiting and self._waiting[0] is stretch:
                 self._waiting.popleft()

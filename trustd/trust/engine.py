@@ -11,24 +11,22 @@ from numpy.typing import ArrayLike
 
 from trustd.model import Behaviour, Driver, FeatureSpec, Finding, GuestId
 from trustd.trust import (
-    baseline,
-    conduct,
     document,
-    evidence,
     explain,
     learned,
     opinion,
-    rarity,
     record,
     snapshot,
     standing,
+    telemetry,
     windows,
 )
-from trustd.trust.columns import Array, Column
+from trustd.trust.columns import Array
 from trustd.trust.explain import Explanation
 from trustd.trust.fastlane import FastLane
 from trustd.trust.ledger import OpenFinding
 from trustd.trust.roster import Roster
+from trustd.trust.schema import schema
 from trustd.trust.scores import Scores
 from trustd.trust.settings import Settings
 
@@ -55,7 +53,7 @@ class Engine:
         settings: Settings | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self._roster = Roster(features, _schema(self.settings))
+        self._roster = Roster(features, schema(self.settings))
         self._lane = FastLane(self._roster)
         self._learned = learned.Learned(self.features, self.settings)
         self._window = windows.Clock.fresh()
@@ -143,7 +141,9 @@ class Engine:
             ValueError: the shapes do not fit.
         """
         table = self._roster.table
-        measured, spent = self._tick(values, seconds)
+        measured, spent = telemetry.checked(
+            values, seconds, (len(self._roster), len(self.features))
+        )
         passed = self._pass(at, spent, elapsed)
         self._lane.step(measured, spent, findings, at=at, clock=self._clock)
         judged = windows.gather(
@@ -346,18 +346,6 @@ class Engine:
         engine._clock, engine._at, engine._window = moment.clock, moment.at, moment.window
         return engine
 
-    def _tick(self, values: ArrayLike, seconds: ArrayLike) -> tuple[Array, Array]:
-        """Telemetry and its times, checked; what is no number is a gap."""
-        measured = np.array(values, dtype=float)
-        shape = (len(self._roster), len(self.features))
-        if measured.shape != shape:
-            raise ValueError(f"values have the shape {measured.shape}, expected {shape}")
-        spent = np.array(np.broadcast_to(np.asarray(seconds, dtype=float), shape[:1]))
-        timed = np.isfinite(spent) & (spent > 0)
-        spent[~timed] = 0.0
-        measured[~np.isfinite(measured) | (measured < 0) | ~timed[:, None]] = np.nan
-        return measured, spent
-
     def _pass(self, at: float, spent: Array, elapsed: float | None) -> float:
         """Move the engine's clock; the seconds that passed."""
         timed = spent[spent > 0]
@@ -400,18 +388,3 @@ class Engine:
             fresh=fresh,
             judged=judged,
         )
-
-
-def _schema(settings: Settings) -> dict[str, Column]:
-    """Everything that is remembered of a guest."""
-    paces = len(settings.paces)
-    return {
-        **windows.COLUMNS,
-        **baseline.COLUMNS,
-        **rarity.COLUMNS,
-        **evidence.columns(paces),
-        **record.columns(paces),
-        **learned.COLUMNS,
-        **conduct.COLUMNS,
-        **standing.COLUMNS,
-    }

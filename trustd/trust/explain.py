@@ -98,14 +98,15 @@ def drivers(
         ended: the finding that ended last: what is fading now.
     """
     shares = _shares(table, row, found)
+    # those without a share are the last ones: most guests with a finding have no other
+    speaking = int(np.count_nonzero(shares.signals > 0))
     entries = [
         Driver(each.finding.kind, share, each.finding.summary)
         for share, each in zip(shares.findings, found, strict=True)
     ]
     entries += [
         Driver(term.signal, term.share, f"{term.signal} at {term.text}")
-        for term in _terms(table, row, features, shares, most)
-        if term.share > 0
+        for term in _terms(table, row, features, shares, min(most, speaking))
     ]
     if shares.past > NEGLIGIBLE:
         what = "what was found before" if ended is None else ended.finding.summary
