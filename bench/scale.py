@@ -13,6 +13,8 @@ import argparse
 import gc
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +42,19 @@ TROUBLED = 100
 """One guest in so many has something open against it."""
 ASKED = 25
 """Guests whose day is asked for."""
+ROOT = Path(__file__).parents[1]
+OWN = """
+from pathlib import Path
+import trustd.daemon.cli
+
+def pages():
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1])
+
+before = pages()
+import bench.scale, numpy.random
+print(pages() - before)
+"""
+"""What a daemon has, and then what is measured with it and no daemon has."""
 
 
 class Bench:
@@ -134,6 +149,15 @@ def daemons(sizes: Sequence[int], directory: Path) -> Iterator[list[Remote]]:
             remote.close()
 
 
+def own() -> float:
+    """Mebibytes of each process measured here that are the bench's: its modules, and the generator
+    by which guests' loads are made up."""
+    done = subprocess.run(
+        [sys.executable, "-c", OWN], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def growth(sizes: Sequence[int], turns: int, directory: Path) -> dict[str, float]:
     """Processor time and memory by the number of guests; the sizes take turns."""
     figures: dict[str, float] = {}
@@ -148,6 +172,7 @@ def growth(sizes: Sequence[int], turns: int, directory: Path) -> dict[str, float
         least.ask("ticks", TURN)
         bare = least.ask("resident")
         figures["resident_1_guest_mib"] = bare
+        figures["resident_of_the_bench_mib"] = own()
         for remote in others:
             name, turns_of = f"{remote.guests}_guests", spent[remote.guests]
             every = [each for turn in turns_of for each in turn]
@@ -196,6 +221,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=22, help=f"of {TURN} ticks of each size")
     parser.add_argument("--day", type=int, default=1_000, help="guests with a day of history")
     asked = parser.parse_args()
+    # the daemons inherit it: as the shipped unit has it
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as directory:
         figures = growth(sorted({*asked.sizes} - {1}), asked.turns, Path(directory))
     if asked.day:

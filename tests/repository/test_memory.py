@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _sqlite3
+import ctypes
 from math import nan
 
 import pytest
@@ -45,6 +47,18 @@ def test_last_saved_state_is_recalled(database):
     )
     assert Memory(database).engine() == b"new"
     assert Memory(database).guests([GUEST, OTHER]) == {GUEST: memory(lever="held")}
+
+
+def test_state_that_was_saved_is_in_no_memory(database):
+    """Of a large state nothing stays in SQLite's memory but what its cache may hold."""
+    used = ctypes.CDLL(_sqlite3.__file__).sqlite3_memory_used
+    used.restype = ctypes.c_int64
+    keep(database, Changes(EngineState(1.0, b"small", frozenset())))
+    before = used()
+    large = bytes(16 << 20)
+    keep(database, Changes(EngineState(2.0, large, frozenset())))
+    assert used() - before < 4 << 20
+    assert Memory(database).engine() == large
 
 
 def test_guest_that_was_never_measured_is_recalled_so(database):
@@ -101,7 +115,7 @@ def test_journal_keeps_order_and_hostile_names(database):
     name = "x'); DROP TABLE transition; --\u202e\n"
     journal.append(
         [Entry(float(at), GUEST, name, "band", {"after": f"band-{at}"}) for at in range(3)]
-    ).result(10)
+    ).result(60)
     entries = journal.of(GUEST, most=2)
     assert [entry.document["after"] for entry in entries] == ["band-2", "band-1"]
     assert entries[0].name == name

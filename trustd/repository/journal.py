@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from trustd.model import GuestId
-from trustd.repository.database import Database
+from trustd.repository.database import BUSY_SECONDS, Database
 from trustd.repository.trail import Record, Start, document_of, linked
 
 COLUMNS = "id, at, guest, name, kind, document, hash"
@@ -53,6 +53,19 @@ class Journal:
         """Add entries in their order."""
         kept = tuple(entries)
         return self._database.submit(lambda connection: journalled(connection, kept))
+
+    def write(self, entries: Iterable[Entry], *, deadline: float = BUSY_SECONDS) -> None:
+        """Add entries, and wait until they are on the disk: for what is noted before it is done.
+
+        Args:
+            deadline: seconds; what has not begun by then is not written at all.
+
+        Raises:
+            Unsettled: it is not known whether they are.
+            StoreError: they are not.
+        """
+        kept = tuple(entries)
+        self._database.write(lambda connection: journalled(connection, kept), deadline=deadline)
 
     def of(self, guest: GuestId, most: int = 100) -> Sequence[Entry]:
         """A guest's last entries, newest first; what cannot be read has an empty document."""

@@ -14,6 +14,12 @@ from trustd.errors import StoreError
 from trustd.model import GuestId
 from trustd.repository.database import Database
 
+_KEEP_ENGINE = (
+    "INSERT INTO engine SELECT 1, ?1, ?2 WHERE ?2 IS NOT NULL"
+    " ON CONFLICT DO UPDATE SET saved = excluded.saved, document = excluded.document"
+)
+"""Without a document it does nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
@@ -121,11 +127,9 @@ class Memory:
 
 def keep_engine(connection: sqlite3.Connection, state: EngineState) -> None:
     """Keep the whole engine instead of the one before, within a transaction that is open."""
-    connection.execute(
-        "INSERT INTO engine VALUES (1, ?, ?)"
-        " ON CONFLICT DO UPDATE SET saved = excluded.saved, document = excluded.document",
-        (state.at, state.document),
-    )
+    connection.execute(_KEEP_ENGINE, (state.at, state.document))
+    # the connection keeps its statements, and each a copy of what it was given last: megabytes here
+    connection.execute(_KEEP_ENGINE, (None, None))
     connection.execute(
         "DELETE FROM history WHERE guest IN (SELECT value FROM json_each(?))",
         (orjson.dumps(sorted(state.guests)).decode(),),

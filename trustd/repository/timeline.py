@@ -252,13 +252,14 @@ def _layout(connection: sqlite3.Connection, document: str) -> int:
 
 
 def _columns(points: Points, wanted: slice) -> Points:
+    """Some columns of points, copied: a view would keep all of them in memory."""
     return Points(
         points.at,
         points.seconds,
         points.ticks,
-        points.mean[wanted],
-        points.low[wanted],
-        points.high[wanted],
+        points.mean[wanted].copy(),
+        points.low[wanted].copy(),
+        points.high[wanted].copy(),
     )
 
 
