@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.results import write
-from tests.conformance.authzen import EVALUATION, EVALUATIONS
+from tests.conformance.client import EVALUATION, EVALUATIONS
 from tests.decisions.serving import guest, policy, serving, world
 
 SINGLE, BATCHES, BATCH, WARM = 3000, 200, 1000, 300

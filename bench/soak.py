@@ -104,7 +104,7 @@ class Soak:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
         daemon = self.standing.daemon
         stored = daemon.history.storage()
-        listed = asyncio.run(daemon.incidents.listed(everything=False, most=10**6))
+        listed = daemon.incidents.listed(everything=False, most=10**6)
         return Look(
             day=self.ticks * self.standing.settings.interval / DAY,
             resident_mib=pages * os.sysconf("SC_PAGE_SIZE") / 2**20,

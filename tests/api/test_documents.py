@@ -145,6 +145,7 @@ async def test_a_hostile_name_is_data(served: Served) -> None:
     async with served.unix.get(f"/v1/guests/{quote(HOSTILE, safe='')}/explain") as answer:
         assert answer.status == 200
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Server"] == "trustd", "no versions"
         assert answer.content_type == "application/json"
         assert (await answer.json())["name"] == HOSTILE
 

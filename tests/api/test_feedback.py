@@ -42,6 +42,7 @@ class Scored:
     unix: aiohttp.ClientSession
     tcp: aiohttp.ClientSession
     exposition: Exposition
+    between: Between
 
     def tick(self) -> None:
         found = self.line.submit(self.rig.tick).result(20)
@@ -59,7 +60,7 @@ async def scored(tmp_path) -> AsyncIterator[Scored]:
     rig = Rig(tmp_path / "rig", [web(0, name=HOSTILE), web(1), web(2)])
     features = rig.plugins.features
     live = Live(features, Meters("1.2.3"), version="1.2.3")
-    between = Between(within=1.0)
+    between = Between(within=20.0)
     path = tmp_path / "trustd.sock"
     with ThreadPoolExecutor(1) as line:
         between.begin(line.submit)
@@ -71,7 +72,7 @@ async def scored(tmp_path) -> AsyncIterator[Scored]:
                 aiohttp.ClientSession("http://trustd", connector=connector) as unix,
                 aiohttp.ClientSession(f"http://127.0.0.1:{listening.tcp[1]}") as tcp,
             ):
-                made = Scored(rig, live, line, unix, tcp, Exposition(features))
+                made = Scored(rig, live, line, unix, tcp, Exposition(features), between)
                 for _ in range(8):
                     made.tick()
                 rig.hypervisor.writes[A] = TOO_MUCH
@@ -110,10 +111,12 @@ async def test_clean_guest_has_nothing_to_restore(scored: Scored) -> None:
 
 async def test_line_that_is_busy_leaves_the_last_ticks_words(scored: Scored) -> None:
     """While a tick hangs the explanation is the last tick's, with no standing, in bounded time."""
+    scored.between._within = 0.2
     hang = threading.Event()
     tick = scored.line.submit(hang.wait, 20)
     why = await scored.explain()
     assert not tick.done()
+    scored.between._within = 20.0
     hang.set()
     assert why["standing"] is None
     assert why["drivers"]

@@ -8,6 +8,8 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from aiohttp import web
 from tests.api.conftest import Served
 from tests.api.fleets import FEATURES, assessed, fleet
 from trustd.api import CannotListen, Live, inherited_sockets, serve
-from trustd.api.peer import peer_of
+from trustd.api.peer import Peer, peer_of, prepare
 from trustd.metrics import Meters
 
 
@@ -142,30 +144,55 @@ async def test_the_unix_socket_asks_for_no_particular_host(served: Served) -> No
         assert answer.status == 200
 
 
-async def test_the_kernel_tells_who_asks(tmp_path: Path) -> None:
-    """A handler knows the process at the other end of the unix socket, and none over TCP."""
-    seen = []
+@asynccontextmanager
+async def telling(path: Path, app: web.Application) -> AsyncIterator[list[Peer | None]]:
+    """Serve an application there; what is yielded is who asked, request by request."""
+    seen: list[Peer | None] = []
 
     async def handler(request: web.Request) -> web.Response:
         seen.append(peer_of(request))
         return web.Response()
 
-    app = web.Application()
     app.router.add_get("/", handler)
     runner = web.AppRunner(app)
     await runner.setup()
-    path = tmp_path / "peer.sock"
     await web.UnixSite(runner, str(path)).start()
+    yield seen
+    await runner.cleanup()
+
+
+async def test_the_kernel_tells_who_asks(tmp_path: Path) -> None:
+    """A handler knows the process at the other end of the unix socket, and none over TCP."""
+    path = tmp_path / "peer.sock"
     asks = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
         "s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n'); s.recv(100)"
     )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", asks, str(path))
-    await process.wait()
-    await runner.cleanup()
+    async with telling(path, web.Application()) as seen:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", asks, str(path))
+        await process.wait()
     (peer,) = seen
     assert peer is not None
     assert (peer.pid, peer.uid, peer.gid) == (process.pid, os.getuid(), os.getgid())
+
+
+async def test_the_kernel_is_asked_once_a_connection(tmp_path: Path) -> None:
+    """All requests on a connection are of whoever made it, and those on the next one of another:
+    what was said of one connection is never said of another one."""
+    path, app = tmp_path / "peer.sock", web.Application()
+    prepare(app)
+    asks = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
+        "[(s.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'), s.recv(9999)) for _ in 'ab']"
+    )
+    made = []
+    async with telling(path, app) as seen:
+        for _ in range(3):
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", asks, str(path))
+            await process.wait()
+            made.append(process.pid)
+    assert [peer.pid for peer in seen if peer] == [pid for pid in made for _ in "ab"]
+    assert all(seen[at] is seen[at + 1] for at in (0, 2, 4)), "asked again"
 
 
 def test_sockets_of_systemd_are_served(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ async def ordered(tmp_path, monkeypatch) -> AsyncIterator[Ordered]:
     )
     features = rig.plugins.features
     live = Live(features, Meters("1.2.3"), version="1.2.3", on_stop="restore")
-    between, porter = Between(within=5.0), Porter()
+    between, porter = Between(within=20.0), Porter()
     path = tmp_path / "trustd.sock"
     with ThreadPoolExecutor(1) as line:
         between.begin(line.submit)
@@ -170,6 +170,11 @@ async def test_pause_is_shown_everywhere(ordered: Ordered) -> None:
         ordered.tick()
         ready = await ordered.ask("GET", "/readyz")
         assert "because" in ready["checks"]["enforcement"]["reason"]
+        for path in ("/readyz", "/v1/status"):
+            async with ordered.tcp.get(path) as answer:
+                told = (await answer.json())["checks"]["enforcement"]
+            how = "what is narrowed is kept" if keep else "everything is given back"
+            assert told == {"ok": True, "reason": f"paused, {how}"}, "who and why is not for all"
         listed = (await ordered.ask("GET", "/v1/guests"))["pause"]
         pause = (await ordered.ask("GET", "/v1/status"))["orders"]["pause"]
         assert pause == listed == (await ordered.ask("GET", "/v1/pause"))["pause"]
@@ -245,6 +250,7 @@ async def test_whoever_may_not_changes_nothing(ordered: Ordered) -> None:
             assert answer.status == 403, (method, path)
 
 
+@pytest.mark.slow
 async def test_dry_run_of_every_command_changes_nothing(ordered: Ordered) -> None:
     """Each says in JSON what would change, and the orders and the journal are as before."""
     orders = ordered.rig.line.overriding.orders
@@ -269,6 +275,7 @@ async def test_dry_run_of_every_command_changes_nothing(ordered: Ordered) -> Non
     assert A in ordered.rig.line.overriding.orders.overrides
 
 
+@pytest.mark.slow
 async def test_commands_need_a_reason_and_an_end(ordered: Ordered) -> None:
     """Usage errors, before anything is asked: no reason, no end, a duration that is none."""
     for words in (
@@ -289,6 +296,7 @@ async def test_commands_need_a_reason_and_an_end(ordered: Ordered) -> None:
         await ordered.trustctl(*words, code=2)
 
 
+@pytest.mark.slow
 async def test_names_and_reasons_are_harmless_on_a_terminal(ordered: Ordered) -> None:
     """What somebody else chose never reaches a terminal as an escape sequence."""
     await ordered.give(OVERRIDE, band="isolated", bound="at-most", seconds=60)
@@ -309,6 +317,7 @@ async def test_hold_is_listed_and_let_go(tmp_path, ordered: Ordered) -> None:
     assert json.loads(out)["act"] == "nothing"
 
 
+@pytest.mark.slow
 def test_daemon_takes_orders_and_journals_refusals(tmp_path) -> None:
     """A whole daemon: a pause is answered when it is on the disk, and is there after kill -9 with
     its author; over TCP it is 403, and the journal has both. label --dry-run changes nothing."""

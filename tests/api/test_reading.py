@@ -16,7 +16,9 @@ from aiohttp import web
 from tests.api.fleets import FEATURES, assessed, fleet, guest_id
 from trustd.api import Live, serve
 from trustd.api.audit import AUDITOR
+from trustd.api.gates import GATEKEEPING
 from trustd.api.history import HISTORIAN
+from trustd.api.incidents import INCIDENTS
 from trustd.api.office import Duty
 from trustd.api.peer import Peer
 from trustd.api.reading import READERS
@@ -53,6 +55,15 @@ class Slow:
     def difference(self, text: str, _: str) -> dict[str, str]:
         return self._look(text)
 
+    def gates(self) -> dict[str, str]:
+        return self._look("gates")
+
+    def listed(self, **_: object) -> dict[str, str]:
+        return self._look("incidents")
+
+    def shown(self, number: int) -> dict[str, str]:
+        return self._look(number)
+
     def may_change(self, _: Peer, __: object, duty: Duty) -> bool:
         return self._operates and duty is Duty.OPERATE
 
@@ -68,6 +79,8 @@ class Slow:
     def mount(self, app: web.Application) -> None:
         app[HISTORIAN] = self  # type: ignore[misc]  # as much of one as is asked for
         app[AUDITOR] = self  # type: ignore[misc]  # likewise
+        app[GATEKEEPING] = self  # type: ignore[misc]  # likewise
+        app[INCIDENTS] = self  # type: ignore[misc]  # likewise
 
     async def was_asked(self) -> None:
         assert await asyncio.to_thread(self.asked.acquire, timeout=10)
@@ -104,7 +117,10 @@ THEN = f"/v1/guests/{guest_id(1)}/then?at=1"
 WHY = f"/v1/guests/{guest_id(1)}/why?action=read&type=volume&id=x&at=1"
 
 
-@pytest.mark.parametrize("path", [THEN, WHY, "/v1/decisions"])
+INCIDENT_LISTS = ["/v1/incidents", "/v1/incidents?state=all", "/v1/incidents/1"]
+
+
+@pytest.mark.parametrize("path", [THEN, WHY, "/v1/decisions", "/v1/gates", *INCIDENT_LISTS])
 async def test_office_reads_with_readers(tmp_path: Path, path: str) -> None:
     """However many ask what was once and what was decided, the loop's own threads stay free."""
     slow = Slow()

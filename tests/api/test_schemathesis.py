@@ -16,6 +16,8 @@ import pytest
 
 from tests.decisions.running import Running
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("schemathesis", reason="it comes with the group of test packages")
 
 POLICY = Path(__file__).parents[1] / "decisions/dialects.yaml"

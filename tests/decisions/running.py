@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from tests.conformance.authzen import Answer, Client
+from tests.conformance.client import Answer, Client
 from tests.lab.waiting import wait_until
 
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from tests.conformance.authzen import EVALUATION, SEARCH, asked
+from tests.conformance.client import EVALUATION, SEARCH, asked
 from tests.decisions.serving import policy, serving, world
 from trustd.config import DecisionSettings, Dialect
 from trustd.decisions import Callers, hashed
@@ -142,6 +142,30 @@ def test_peers_are_known_by_user_and_then_by_group(peer, expected):
     with_token = callers.identify(Dialect.OPA, Known(), ("t",))
     assert with_token is not None
     assert with_token.name == "by-token"
+
+
+def test_first_caller_that_fits_counts():
+    """Of callers that are one user, the first that speaks the dialect is meant; one that has a
+    user is not known by its group as well."""
+
+    class Known:
+        uid, gid = 1, 20
+
+    class Kin:
+        uid, gid = 2, 20
+
+    given = [
+        {"name": "first", "user": 1, "group": 20, "dialects": ["opa"]},
+        {"name": "second", "user": 1, "dialects": ["opa", "oslo"]},
+        {"name": "third", "group": 20, "dialects": ["oslo"]},
+    ]
+    callers = Callers(DecisionSettings.model_validate({"callers": given}))
+    found = [
+        callers.identify(dialect, peer())
+        for dialect in (Dialect.OPA, Dialect.OSLO)
+        for peer in (Known, Kin)
+    ]
+    assert [each and each.name for each in found] == ["first", None, "second", "third"]
 
 
 def test_settings_hold_no_token():

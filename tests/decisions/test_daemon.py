@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.authzen import EVALUATION, asked
+from tests.conformance.client import EVALUATION, asked
 from tests.decisions.running import Running
 from tests.decisions.serving import AUTHZEN
 from tests.lab.waiting import wait_until as wait_within
@@ -60,6 +60,7 @@ def test_reload_swaps_the_policy(daemon):
     assert now["text"] == CLOSED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bad",
     [
@@ -87,6 +88,7 @@ def test_bad_reload_keeps_the_policy_and_says_so(daemon, bad):
     assert not edits(daemon)
 
 
+@pytest.mark.slow
 def test_tests_beside_a_policy_refuse_it(daemon):
     """A policy that fails the tests that stand beside it does not come into force."""
     cases = {
@@ -113,6 +115,7 @@ def test_tests_beside_a_policy_refuse_it(daemon):
     assert edits(daemon)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
 def test_last_good_policy_survives_a_restart(daemon, killed):
     """A start with a wrong file goes on with the last good policy, and says so loudly."""
@@ -144,6 +147,7 @@ def test_first_start_with_a_wrong_policy_ends_with_78(tmp_path):
         assert f"{daemon.policy}:2:1: did not find" in done.stderr
 
 
+@pytest.mark.slow
 def test_objects_file_gives_labels(tmp_path):
     """Labels in the file beside the policy count, and are read again on a reload."""
     objects = tmp_path / "objects.yaml"
@@ -160,6 +164,7 @@ def test_objects_file_gives_labels(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_labels_of_objects_change_at_run_time(daemon):
     """trustctl label changes what is decided, survives a restart, and is journalled by user."""
     question = asked(action="can_edit", record="r9")
@@ -201,6 +206,7 @@ def journal(daemon, kind):
 LABELS = {"type": "record", "id": "r9", "set": {"owner": "alice"}}
 
 
+@pytest.mark.slow
 def test_nobody_changes_anything_over_tcp(daemon):
     """Over TCP a change is refused, whatever token is shown, and journalled."""
     answer = daemon.tcp("any").post("/v1/labels", LABELS)
@@ -210,6 +216,7 @@ def test_nobody_changes_anything_over_tcp(daemon):
     assert [each["uid"] for each in journal(daemon, "refused")] == [None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="another user is needed")
 @pytest.mark.parametrize(("group", "status"), [(None, 403), (NOBODY, 200)])
 def test_other_users_change_nothing_but_by_the_group(tmp_path, group, status):
@@ -240,6 +247,7 @@ def test_other_users_change_nothing_but_by_the_group(tmp_path, group, status):
         assert [each["uid"] for each in journal(daemon, kind)] == [NOBODY]
 
 
+@pytest.mark.slow
 def test_what_is_decided_is_told_over_the_socket_only(daemon):
     """Over TCP, where any local user is, nothing tells what a refused caller may not know."""
     for path in ("/v1/policy", "/v1/decisions", "/v1/labels?type=record&id=r1"):
@@ -249,6 +257,7 @@ def test_what_is_decided_is_told_over_the_socket_only(daemon):
         assert daemon.tcp().send("GET", path).status == 403
 
 
+@pytest.mark.slow
 def test_malformed_changes_are_refused(daemon):
     """A change that says nothing, or nonsense, is 400 and changes nothing."""
     for change in (
@@ -270,6 +279,7 @@ def test_malformed_changes_are_refused(daemon):
     assert daemon.get("/v1/labels?type=record&id=r9")["labels"] == {}
 
 
+@pytest.mark.slow
 def test_decisions_can_be_read(daemon):
     """What was denied is listed with caller and reason, the newest first."""
     for action in ("can_fly", "can_walk"):
@@ -284,6 +294,7 @@ def test_decisions_can_be_read(daemon):
     wait_until(lambda: counted in daemon.client().send("GET", "/metrics").body, "they are counted")
 
 
+@pytest.mark.slow
 def test_trustctl_policy_shows_and_compares(daemon, tmp_path):
     """Show prints the policy in force; diff of itself changes nothing; a wrong file ends with 1."""
     shown = daemon.trustctl("policy", "show", "-o", "json")
@@ -297,6 +308,7 @@ def test_trustctl_policy_shows_and_compares(daemon, tmp_path):
     assert daemon.trustctl("policy", "check", daemon.policy).returncode == 0
 
 
+@pytest.mark.slow
 def test_trustctl_has_tables_for_people(daemon, tmp_path):
     """Each command shows the same in a table; what is granted and revoked has its sign."""
     changed = tmp_path / "changed.yaml"

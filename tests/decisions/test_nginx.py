@@ -14,6 +14,8 @@ from tests.decisions.running import Running
 from tests.lab.waiting import wait_until
 from trustd.decisions import hashed
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "what-nginx-shows"  # noqa: S105 - of the tests
 POLICY = """\
 apiVersion: trustd/v1

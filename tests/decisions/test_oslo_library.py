@@ -9,6 +9,8 @@ from oslo_policy import policy
 from tests.decisions.running import Running
 from trustd.decisions import hashed
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "what-cinder-shows"  # noqa: S105 - of the tests
 POLICY = """\
 apiVersion: trustd/v1

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conformance.authzen import EVALUATION
+from tests.conformance.client import EVALUATION
 from tests.decisions.serving import guest, policy, serving, world
 from tests.decisions.test_point import CALLER, KNOWN, OPEN, WEB, ask, document
 from trustd.daemon.access import boot_clock

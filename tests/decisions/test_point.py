@@ -7,16 +7,20 @@ import os
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 
-from tests.conformance.authzen import EVALUATION, EVALUATIONS, Client
+from tests.conformance.client import EVALUATION, EVALUATIONS, Client
 from tests.decisions.serving import AUTHZEN, guest, policy, serving, world
 from trustd.daemon.access import boot_clock
 from trustd.decisions import Asker, Question
+from trustd.decisions.authzen import REASONS, bad, read
+from trustd.decisions.body import TooLarge
 from trustd.model import GuestState
 
 CALLER = {"name": "store", "user": os.getuid(), "dialects": ["authzen"]}
 KNOWN = Asker("store", "authzen")
 VOLUME = "/pool/web.qcow2"
+JSON_TYPE = "application/json"
 WEB = guest(1, app="web")
 OPEN = AUTHZEN.read_text("utf-8")
 
@@ -84,6 +88,57 @@ def test_explain_agrees_with_decide(served):
         for action in ("read", "write", "fly"):
             told = served.run(explain(ask(WEB, action)))
             assert told.decision == decide(served, ask(WEB, action))
+
+
+def test_items_are_answered_as_if_each_were_asked_alone(served):
+    """Whatever stands beside it: texts alone, properties, reasons, another policy's subject, or
+    what is broken; asked again, the answer is the same."""
+    plain = [document(who, action) for who in (WEB, guest(9)) for action in ("write", "fly")]
+    items = [
+        *plain,
+        {**plain[0], "context": {REASONS: True}},
+        {**plain[0], "resource": {**plain[0]["resource"], "properties": {"app": "other"}}},
+        {**plain[0], "subject": {"type": "user", "id": "alice", "properties": {"app": "web"}}},
+        {**plain[0], "action": {"name": "write", "properties": {}}},
+        plain[0],
+    ]
+    client = served.unix()
+    alone = [client.post(EVALUATION, each).document for each in items]
+    permitted = [at for at, each in enumerate(alone) if each["decision"]]
+    assert permitted == [0, 4, 5, 7, 8]
+    for asked in (plain, items, [*reversed(items)]):
+        answer = client.post(EVALUATIONS, {"evaluations": asked}).document["evaluations"]
+        assert answer == [alone[items.index(each)] for each in asked]
+    broken = client.post(EVALUATIONS, {"evaluations": [*plain, 7]}).document["evaluations"]
+    assert broken[:4] == alone[:4]
+    assert "must be an object" in broken[4]["context"]["error"]["message"]
+
+
+async def test_body_that_came_at_once_is_bounded_too(tmp_path):
+    """What is there as soon as its head is refused like what comes piece by piece: too large."""
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.content.is_eof()
+        try:
+            await read(request)
+        except TooLarge as error:
+            return bad(error)
+        return web.Response()
+
+    app = web.Application(client_max_size=20)
+    app.router.add_post("/", handler)
+    path, statuses = str(tmp_path / "s"), []
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, path).start()
+    for size in (20, 21):
+        reader, writer = await asyncio.open_unix_connection(path)
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON_TYPE}\r\nContent-Length: {size}"
+        writer.write(f"{head}\r\n\r\n".encode() + b"{}".ljust(size))
+        statuses.append((await reader.readline()).split()[1])
+        writer.close()
+    await runner.cleanup()
+    assert statuses == [b"200", b"413"]
 
 
 def test_every_answer_is_of_one_policy(served):

@@ -16,7 +16,7 @@ from functools import partial
 import pytest
 from structlog.testing import capture_logs
 
-from tests.conformance.authzen import EVALUATION, EVALUATIONS, asked
+from tests.conformance.client import EVALUATION, EVALUATIONS, asked
 from tests.decisions.running import Running
 from tests.decisions.serving import AUTHZEN, guest, policy, serving, world
 from tests.lab.waiting import wait_until
@@ -43,6 +43,7 @@ def write(who, action="write"):
     }
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment_loses_no_record(tmp_path):
     """Clients ask without a pause and the daemon is killed in the midst of it, again and again:
     for every answer that anybody heard, single or in a batch, permit or denial, there is a

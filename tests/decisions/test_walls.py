@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from tests.conformance.authzen import EVALUATION, EVALUATIONS, SEARCH
+from tests.conformance.client import EVALUATION, EVALUATIONS, SEARCH
 from tests.decisions.serving import policy, serving, world
 from trustd.decisions import ANYBODY, Asker, Question
 from trustd.errors import StoreError

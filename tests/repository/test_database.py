@@ -13,7 +13,8 @@ import time
 import pytest
 
 from trustd.errors import StoreError, Unsettled
-from trustd.repository import Database
+from trustd.model import GuestId
+from trustd.repository import Database, Entry, Journal
 from trustd.repository.migrations import MIGRATIONS
 
 
@@ -62,7 +63,7 @@ def test_writes_of_many_threads_all_arrive(database):
     for thread in threads:
         thread.join()
     for future in futures:
-        future.result(10)
+        future.result(60)
     assert count(database) == 200
 
 
@@ -77,7 +78,7 @@ def test_failed_work_leaves_nothing_and_hurts_no_other(database):
 
     with pytest.raises(KeyError):
         database.write(half)
-    add(database, "next").result(10)
+    add(database, "next").result(60)
     assert count(database) == 1
 
 
@@ -92,7 +93,7 @@ def test_full_disk_is_an_error_that_goes_away(database):
         )
     assert "full" in database.error
     database.write(lambda connection: connection.execute("PRAGMA max_page_count = 100000"))
-    add(database, "after").result(10)
+    add(database, "after").result(60)
     assert database.error == ""
 
 
@@ -151,7 +152,7 @@ def test_second_daemon_is_refused(database, path):
         StoreError, match=rf"another trustd \(process {os.getpid()}\).*setting state"
     ):
         Database(path)
-    add(database, "goes on").result(10)
+    add(database, "goes on").result(60)
 
 
 def test_repository_of_a_killed_daemon_can_be_opened(path):
@@ -185,8 +186,8 @@ def test_given_up_work_does_not_end_the_writer(database):
     assert add(database, "given up").cancel()
     last = add(database, "kept")
     go_on.set()
-    first.result(10)
-    last.result(10)
+    first.result(60)
+    last.result(60)
     assert count(database) == 1
 
 
@@ -212,7 +213,7 @@ def test_a_write_that_waits_too_long_is_not_done(database):
         )
     assert not isinstance(told.value, Unsettled)
     gate.set()
-    held.result(5)
+    held.result(60)
     with database.reading() as connection:
         assert connection.execute("SELECT name FROM trail").fetchone() != ("changed",)
 
@@ -236,3 +237,18 @@ def test_a_write_that_has_begun_is_waited_for_or_said_to_be_unknown(database):
     gate.clear()
     threading.Timer(0.2, gate.set).start()
     database.write(slowly, deadline=0.05, patience=10)
+
+
+def test_what_is_noted_beforehand_is_noted_in_time_or_never(database):
+    """Who notes a change before making it hears within a deadline that it is not noted, and then it
+    never is; otherwise it is on the disk."""
+    journal, gate = Journal(database), threading.Event()
+    entry = Entry(1.0, GuestId("a"), "web", "gate", {"do": "add"})
+    held = database.submit(lambda _: gate.wait(10))
+    with pytest.raises(StoreError, match="does not answer"):
+        journal.write([entry], deadline=0.05)
+    gate.set()
+    held.result(60)
+    assert not journal.of(GuestId("a"))
+    journal.write([entry])
+    assert journal.of(GuestId("a")) == [entry]

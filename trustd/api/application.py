@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from trustd.api import page, reading
+from trustd.api import page, peer, reading
 from trustd.api.etags import send_tagged, tag_of
 from trustd.api.guards import errors, harden, loopback_only, time_limit
 from trustd.api.handlers import LIVE
@@ -52,6 +53,7 @@ def application(
         guards.append(paced(pace, [part.path for part in page.parts()]))
     app = web.Application(middlewares=guards, client_max_size=_MOST_BODY)
     app[LIVE] = live
+    peer.prepare(app)
     reading.prepare(app)
     if office is not None:
         app[OFFICE] = office
@@ -64,12 +66,18 @@ def application(
             app.router.add_route(route.method, route.path, handler)
     for mount in mounts:
         mount(app)
-    description = orjson.dumps(describe(ROUTES, live.version), option=orjson.OPT_INDENT_2)
+    description = _description(live.version)
     app.router.add_get("/openapi.json", _fixed(description, {"Content-Type": "application/json"}))
     for part in page.parts():
         headers = {"Content-Type": part.content_type, "Content-Security-Policy": page.POLICY}
         app.router.add_get(part.path, _fixed(part.body, headers))
     return app
+
+
+# to work it out takes longer than all else here, and it is one for all listeners
+@cache
+def _description(version: str) -> bytes:
+    return orjson.dumps(describe(ROUTES, version), option=orjson.OPT_INDENT_2)
 
 
 def _fixed(body: bytes, headers: dict[str, str]) -> Handler:

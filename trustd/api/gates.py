@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
 from aiohttp import web
 
+from trustd.api import reading
 from trustd.api.admission import body_of, changer, office_of
 from trustd.api.gate_shapes import DiskGateList, GateChangeDoc, GateRequest
 from trustd.api.handlers import LIVE
@@ -54,7 +55,7 @@ async def gates(request: web.Request) -> web.StreamResponse:
     if peer_of(request) is None:
         raise RequestProblem(HTTPStatus.FORBIDDEN, "this is answered over the unix socket only")
     keeping = _gatekeeping(request)
-    return await send_json(request, await _done(keeping.gates))
+    return await send_json(request, await _done(reading.read(request, keeping.gates)))
 
 
 async def add(request: web.Request) -> web.StreamResponse:
@@ -62,7 +63,7 @@ async def add(request: web.Request) -> web.StreamResponse:
     peer, keeping = changer(request, office_of(request), Duty.ADMINISTER), _gatekeeping(request)
     asked = await body_of(request, GateRequest)
     guest = find(request.app[LIVE].fleet, asked.guest).id
-    return await send_json(request, await _done(lambda: keeping.add(guest, asked, peer)))
+    return await send_json(request, await _done(asyncio.to_thread(keeping.add, guest, asked, peer)))
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
@@ -72,7 +73,8 @@ async def remove(request: web.Request) -> web.StreamResponse:
     guest = keeping.guest_of(asked.guest, asked.target)
     if guest is None:
         guest = find(request.app[LIVE].fleet, asked.guest).id
-    return await send_json(request, await _done(lambda: keeping.remove(guest, asked, peer)))
+    work = asyncio.to_thread(keeping.remove, guest, asked, peer)
+    return await send_json(request, await _done(work))
 
 
 def _gatekeeping(request: web.Request) -> Gatekeeping:
@@ -82,10 +84,10 @@ def _gatekeeping(request: web.Request) -> Gatekeeping:
     return keeping
 
 
-async def _done(work: Callable[[], T]) -> T:
+async def _done(work: Awaitable[T]) -> T:
     """Work on definitions and files, off the loop."""
     try:
-        return await asyncio.to_thread(work)
+        return await work
     except NoSuchGuest as error:
         raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
     except Refused as error:

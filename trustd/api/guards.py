@@ -9,7 +9,7 @@ from functools import wraps
 from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import Counter
 
@@ -24,15 +24,17 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
-    "Server": "trustd",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 async def harden(_: web.Request, response: web.StreamResponse) -> None:
     """Tell browsers to do no more with an answer than show it."""
+    headers = response.headers
+    # in place of the versions of the interpreter and the library, which stand there by now
+    headers[hdrs.SERVER] = "trustd"
     for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+        headers.setdefault(name, value)
 
 
 def errors(meters: Meters) -> Middleware:

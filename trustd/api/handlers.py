@@ -38,7 +38,7 @@ async def livez(request: web.Request) -> web.StreamResponse:
 
 async def readyz(request: web.Request) -> web.StreamResponse:
     """Whether what is shown can be relied upon; 503 with reasons where not."""
-    ready = request.app[LIVE].readiness()
+    ready = request.app[LIVE].readiness(local=peer_of(request) is not None)
     status = HTTPStatus.OK if ready.ready else HTTPStatus.SERVICE_UNAVAILABLE
     return await send_json(request, ready, status)
 
@@ -46,15 +46,16 @@ async def readyz(request: web.Request) -> web.StreamResponse:
 async def status(request: web.Request) -> web.StreamResponse:
     """The daemon's condition."""
     live, incidents = request.app[LIVE], request.app.get(INCIDENTS)
+    local = peer_of(request) is not None
     document = views.status(
         live.fleet,
-        live.readiness(),
+        live.readiness(local=local),
         version=live.version,
         age=live.age,
         streams=len(live.hub),
         on_stop=live.on_stop,
         incidents=None if incidents is None else incidents.waiting(),
-        local=peer_of(request) is not None,
+        local=local,
     )
     return await send_json(request, document)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from aiohttp import web
 
 from trustd.api import incident_shapes as shapes
+from trustd.api import reading
 from trustd.api.admission import LONGEST, bad, body_of, changer, office_of, reading_office
 from trustd.api.office import Duty
 from trustd.api.peer import Peer
@@ -23,14 +24,14 @@ _HIGHEST = 2**53
 class Handled(Protocol):
     """Whoever knows the incidents. All raise ``StoreError`` where the repository fails."""
 
-    async def listed(self, *, everything: bool, most: int) -> shapes.IncidentList:
-        """Those that are open, or the last ones."""
+    def listed(self, *, everything: bool, most: int) -> shapes.IncidentList:
+        """Those that are open, or the last ones; blocks."""
 
     def waiting(self) -> int:
         """How many nobody has resolved yet; at once."""
 
-    async def shown(self, number: int) -> shapes.IncidentDoc:
-        """One of them.
+    def shown(self, number: int) -> shapes.IncidentDoc:
+        """One of them; blocks.
 
         Raises:
             NoSuchIncident: there is none of this number.
@@ -63,16 +64,19 @@ async def listed(request: web.Request) -> web.StreamResponse:
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= MOST):  # noqa: PLR2004 - digits
         raise bad(f"limit must be a number from 1 to {MOST}")
     with told():
-        found = await incidents.listed(everything=state == "all", most=int(limit))
+        found = await reading.read(
+            request, lambda: incidents.listed(everything=state == "all", most=int(limit))
+        )
     return await send_json(request, found)
 
 
 async def shown(request: web.Request) -> web.StreamResponse:
     """One of them."""
-    incidents = _reading(request)
+    incidents, number = _reading(request), _number(request)
     try:
         with told():
-            return await send_json(request, await incidents.shown(_number(request)))
+            found = await reading.read(request, lambda: incidents.shown(number))
+            return await send_json(request, found)
     except NoSuchIncident as error:
         raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
 

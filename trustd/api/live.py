@@ -89,9 +89,13 @@ class Live:
         """Seconds since the last tick was published, or since the start."""
         return self._clock() - self._published
 
-    def readiness(self) -> Readiness:
-        """Whether what is served can be relied upon now."""
-        return readiness(self._fleet, self.age)
+    def readiness(self, *, local: bool = False) -> Readiness:
+        """Whether what is served can be relied upon now.
+
+        Args:
+            local: whether it is for somebody at the unix socket.
+        """
+        return readiness(self._fleet, self.age, local=local)
 
 
 def _too_early() -> RequestProblem:

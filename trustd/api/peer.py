@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import struct
 from array import array
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -26,8 +28,30 @@ class Peer:
     gid: int
 
 
+_PEERS = web.AppKey("peers", WeakKeyDictionary[asyncio.Transport, Peer | None])
+
+
+def prepare(app: web.Application) -> None:
+    """Let an application ask the kernel once a connection, instead of once a request."""
+    app[_PEERS] = WeakKeyDictionary()
+
+
 def peer_of(request: web.Request) -> Peer | None:
     """Who sends a request; None where the kernel does not say (TCP)."""
+    transport, known = request.transport, request.app.get(_PEERS)
+    if transport is None or known is None:
+        return _told(request)
+    # the kernel keeps to what it said when they connected, and asking it takes as long as a
+    # decision
+    try:
+        return known[transport]
+    except KeyError:
+        peer = known[transport] = _told(request)
+        return peer
+
+
+def _told(request: web.Request) -> Peer | None:
+    """The kernel's word."""
     connection = _unix(request)
     if connection is None:
         return None

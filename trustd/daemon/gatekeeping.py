@@ -142,7 +142,7 @@ class Gatekeeping:
         """Journal a change before it is made.
 
         Raises:
-            StoreError: it cannot be, and then it is not made.
+            StoreError: it cannot be, or not in time, and then it is not made.
         """
         guest = self._guests().get(gate.guest)
         document = {
@@ -155,7 +155,7 @@ class Gatekeeping:
             "pid": peer.pid,
         }
         name = "" if guest is None else guest.name
-        self._journal.append([Entry(time.time(), gate.guest, name, "gate", document)]).result()
+        self._journal.write([Entry(time.time(), gate.guest, name, "gate", document)])
 
     def _shown(self, gate: Gate, *, used: bool) -> DiskGateDoc:
         guest = self._guests().get(gate.guest)

@@ -105,12 +105,12 @@ class Handling:
         """Have everything written."""
         self._incidents.close()
 
-    async def listed(self, *, everything: bool, most: int) -> shapes.IncidentList:
-        """Those that are open, or the last ones."""
+    def listed(self, *, everything: bool, most: int) -> shapes.IncidentList:
+        """Those that are open, or the last ones; blocks."""
         now = time.time()
         found = self._incidents.standing
         if everything:
-            stored = await asyncio.to_thread(self._store.newest, most)
+            stored = self._store.newest(most)
             # what is in memory may not be on the disk yet
             found = {**{each.number: each for each in stored}, **found}
         shown = [each for each in found.values() if everything or each.open]
@@ -121,9 +121,9 @@ class Handling:
         """How many nobody has resolved yet."""
         return sum(each.open for each in self._incidents.standing.values())
 
-    async def shown(self, number: int) -> shapes.IncidentDoc:
-        """One of them."""
-        return await asyncio.to_thread(self._shown, self._incidents.standing.get(number), number)
+    def shown(self, number: int) -> shapes.IncidentDoc:
+        """One of them; blocks."""
+        return self._shown(self._incidents.standing.get(number), number)
 
     async def act(
         self, number: int, asked: shapes.IncidentRequest, peer: Peer

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from trustd.config import Dialect
 from trustd.decisions.body import Malformed, TooLarge, is_text, labels, parse
 from trustd.decisions.desk import POLICY, Desk
 from trustd.decisions.point import UNRECORDED
-from trustd.decisions.question import LONGEST, Asker, Question
+from trustd.decisions.question import LONGEST, Asked, Asker, Plain, Question, whole
 from trustd.model import Decision
 from trustd.policy import Labels
 
@@ -23,6 +25,7 @@ JSON: dict[str, str] = {"Content-Type": _PLAIN_TYPE}
 MOST_ITEMS = 10_000
 PATIENCE = 10.0
 """Seconds for a body to arrive."""
+_TOO_LARGE = "the body is too large: ask in several batches"
 REASONS = "trustd_reasons"
 """A member of ``context`` by which a caller asks for the reason of a decision."""
 
@@ -75,21 +78,24 @@ class Evaluation:
         items: Sequence[Any],
         stop: Callable[[Decision], bool] | None,
     ) -> web.Response:
-        asked = _questions(document, items)
+        wholes, everywhere = _wholes(document, items), wants_reason(document)
+        plain = list(map(_plain_question, wholes))
+        if all(plain) and not everywhere:
+            # nothing is broken and no reason asked for: every answer is one of two
+            decisions = await self._desk.point.decide_all(asker, cast("list[Plain]", plain), stop)
+            answers = [_PLAIN[each.permit] for each in decisions]
+            return answered({"evaluations": answers}, decisions[-1].policy)
+        asked = [each or _read_question(item) for each, item in zip(plain, wholes, strict=True)]
         if stop is _SEMANTICS["deny_on_first_deny"]:
             # a broken item is a denial: nothing behind it is decided
             broken = (n for n, each in enumerate(asked, 1) if isinstance(each, Malformed))
             asked = asked[: next(broken, len(asked))]
-        valid = [each for each in asked if isinstance(each, Question)]
+        valid = [each for each in asked if isinstance(each, tuple)]
         policy = self._desk.point.world.policy.id
         decisions = await self._desk.point.decide_all(asker, valid, stop)
         if decisions:
             policy = decisions[-1].policy
-        everywhere = wants_reason(document)
-        if len(valid) == len(asked) and not everywhere and "context" not in _members(items):
-            # nothing broken and no reasons asked for: every answer is one of two
-            return answered({"evaluations": [_PLAIN[d.permit] for d in decisions]}, policy)
-        answers: list[Answer] = []
+        answers = []
         left = iter(decisions)
         for item, each in zip(items, asked, strict=False):
             if isinstance(each, Malformed):
@@ -106,9 +112,7 @@ class Evaluation:
                 break
         return answered({"evaluations": answers}, policy)
 
-    def _answer(
-        self, asker: Asker, question: Question, decision: Decision, *, reasons: bool
-    ) -> Answer:
+    def _answer(self, asker: Asker, asked: Asked, decision: Decision, *, reasons: bool) -> Answer:
         if not reasons:
             return _PLAIN[decision.permit]
         context: Answer = {
@@ -118,7 +122,7 @@ class Evaluation:
             "policy": decision.policy,
         }
         if decision.reason != UNRECORDED:
-            told = self._desk.point.explain(asker, question)
+            told = self._desk.point.explain(asker, whole(asked))
             # the world may have moved on since: then the decision's own words must do
             if told.decision == decision:
                 context |= {"text": told.text, "nearest": told.nearest}
@@ -159,17 +163,20 @@ async def read(request: web.Request) -> Document:
 async def _body(request: web.Request) -> bytes:
     try:
         if request.content.is_eof():
-            # it came with its head: there is nothing to wait for
-            return await request.read()
+            # it came with its head: there is nothing to wait for, and no part to put to another
+            body = request.content.read_nowait()
+            if len(body) > request.client_max_size:
+                raise TooLarge(_TOO_LARGE)
+            return body
         async with asyncio.timeout(PATIENCE):
             return await request.read()
     except TimeoutError:
         raise Malformed(f"the body did not come within {PATIENCE:g} s") from None
     except web.HTTPRequestEntityTooLarge:
-        raise TooLarge("the body is too large: ask in several batches") from None
+        raise TooLarge(_TOO_LARGE) from None
 
 
-def question_of(document: Document) -> Question:
+def question_of(document: Document) -> Asked:
     """The question that a request or an item asks.
 
     Raises:
@@ -178,7 +185,7 @@ def question_of(document: Document) -> Question:
     return _plain_question(document) or _whole_question(document)
 
 
-def _plain_question(document: Document) -> Question | None:
+def _plain_question(document: Document) -> Plain | None:
     """The question where nothing but texts makes it up, as in almost all; else None."""
     try:
         subject, action = document["subject"], document["action"]
@@ -197,8 +204,7 @@ def _plain_question(document: Document) -> Question | None:
     # nothing stands beside them: counting keys is quicker than looking for each that may
     if len(subject) + len(action) + len(resource) != len(texts) or "context" in document:
         return None
-    # a named tuple's own constructor is Python, and costs as much as all of this
-    return tuple.__new__(Question, (*texts, None, None)) if length <= LONGEST else None
+    return texts if length <= LONGEST else None
 
 
 def _whole_question(document: Document) -> Question:
@@ -270,29 +276,24 @@ def _batch(document: Document) -> tuple[Sequence[Any], Callable[[Decision], bool
     return items, _SEMANTICS[semantic]
 
 
-def _questions(document: Document, items: Sequence[Any]) -> list[Question | Malformed]:
-    """Each item's question, or what is wrong with it; an item's parts replace the defaults."""
+def _wholes(document: Document, items: Sequence[Any]) -> Sequence[Any]:
+    """Each item with the defaults that it does not replace; what is no object stays as it is."""
     defaults = {
         name: document[name] for name in ("subject", "action", "resource") if name in document
     }
-    found: list[Question | Malformed] = []
-    for item in items:
-        whole = {**defaults, **item} if defaults and isinstance(item, dict) else item
-        question: Question | Malformed | None = _plain_question(whole)
-        if question is None:
-            try:
-                if not isinstance(item, dict):
-                    raise Malformed("an item must be an object")  # noqa: TRY301 - as any other
-                question = _whole_question(whole)
-            except Malformed as error:
-                question = error
-        found.append(question)
-    return found
+    if not defaults:
+        return items
+    return [{**defaults, **item} if isinstance(item, dict) else item for item in items]
 
 
-def _members(items: Sequence[Any]) -> Collection[str]:
-    """Every member that some item has."""
-    return set().union(*items)
+def _read_question(item: object) -> Question | Malformed:
+    """An item's question, or what is wrong with it."""
+    if not isinstance(item, dict):
+        return Malformed("an item must be an object")
+    try:
+        return _whole_question(item)
+    except Malformed as error:
+        return error
 
 
 def _broken(error: Malformed) -> Answer:
@@ -302,7 +303,13 @@ def _broken(error: Malformed) -> Answer:
 
 def answered(document: object, policy: str) -> web.Response:
     """An answer, with the policy that gave it."""
-    return web.Response(body=orjson.dumps(document), headers=JSON | {POLICY: policy})
+    return web.Response(body=orjson.dumps(document), headers=_head(policy))
+
+
+@lru_cache(maxsize=2)
+def _head(policy: str) -> CIMultiDict[str]:
+    """The headers of every answer by one policy: to copy them costs less than to make them."""
+    return CIMultiDict(JSON | {POLICY: policy})
 
 
 def bad(error: Malformed) -> web.Response:

@@ -43,6 +43,15 @@ class Callers:
             for each in settings.callers
         )
         self._strangers = {dialect: replace(ANYBODY, dialect=dialect) for dialect in self._open}
+        # looked up with every request that shows no token; the first caller that fits counts
+        self._by_user: dict[tuple[Dialect, int], Asker] = {}
+        self._by_group: dict[tuple[Dialect, int], Asker] = {}
+        for caller, askers in self._callers:
+            for dialect, asker in askers.items():
+                if caller.user is not None:
+                    self._by_user.setdefault((dialect, caller.user), asker)
+                elif caller.group is not None:
+                    self._by_group.setdefault((dialect, caller.group), asker)
 
     def identify(
         self, dialect: Dialect, peer: Peer | None, tokens: Iterable[str] = ()
@@ -56,21 +65,19 @@ class Callers:
             peer: None where the kernel does not say.
             tokens: that the request shows.
         """
-        shown = [hashed(token) for token in tokens if token]
-        by_token = by_user = by_group = None
-        for settings, askers in self._callers:
-            asker = askers.get(dialect)
-            # every token is compared with every caller's, whatever was found already
-            if settings.token is not None:
-                for digest in shown:
-                    if hmac.compare_digest(digest, settings.token):
-                        by_token = by_token or asker
-            if peer is not None:
-                if settings.user == peer.uid:
-                    by_user = by_user or asker
-                if settings.group == peer.gid and settings.user is None:
-                    by_group = by_group or asker
-        return by_token or by_user or by_group or self._strangers.get(dialect)
+        found = None
+        if shown := [hashed(token) for token in tokens if token]:
+            for settings, askers in self._callers:
+                # every token is compared with every caller's, whatever was found already
+                if settings.token is not None:
+                    for digest in shown:
+                        if hmac.compare_digest(digest, settings.token):
+                            found = found or askers.get(dialect)
+        if found is None and peer is not None:
+            found = self._by_user.get((dialect, peer.uid)) or self._by_group.get(
+                (dialect, peer.gid)
+            )
+        return found or self._strangers.get(dialect)
 
     def named(self, tokens: Iterable[str]) -> str | None:
         """Whose token one of these is, whatever it is for; None where it is nobody's."""

@@ -18,7 +18,7 @@ from trustd.config import Dialect
 from trustd.decisions.authzen import JSON, question_of
 from trustd.decisions.body import Malformed, labels, parse
 from trustd.decisions.desk import POLICY, Desk
-from trustd.decisions.question import Asker, Question
+from trustd.decisions.question import Asked, Asker, Question
 
 Document = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ def refused() -> web.Response:
     return web.Response(status=HTTPStatus.UNAUTHORIZED, body=b'{"result":false}', headers=JSON)
 
 
-def asked(body: bytes, rule: str, asker: Asker) -> Question:
+def asked(body: bytes, rule: str, asker: Asker) -> Asked:
     """The question in a body, by the keys by which its sender can be told.
 
     Args:

@@ -15,7 +15,7 @@ from math import isnan
 
 import structlog
 
-from trustd.decisions.question import Asker, Question
+from trustd.decisions.question import Asked, Asker, Question, whole
 from trustd.decisions.records import Recorder, Written
 from trustd.decisions.world import World
 from trustd.errors import StoreError
@@ -96,14 +96,14 @@ class DecisionPoint:
         """What a subject is bound to."""
         return self._history.get((kind, identity), NOTHING)
 
-    async def decide(self, asker: Asker, question: Question) -> Decision:
+    async def decide(self, asker: Asker, question: Asked) -> Decision:
         """Answer one question."""
         return (await self.decide_all(asker, (question,)))[0]
 
     async def decide_all(
         self,
         asker: Asker,
-        questions: Iterable[Question],
+        questions: Iterable[Asked],
         stop: Callable[[Decision], bool] | None = None,
     ) -> Sequence[Decision]:
         """Answer questions in their order, all of them by one policy.
@@ -113,14 +113,23 @@ class DecisionPoint:
         """
         world, everything = self._world, self._recorder.everything
         at, clock = self._clocks.now(), self._clocks.boot()
+        known, turn = world.known(clock), AT_ONCE
         answers: list[Decision] = []
         unwritten: dict[Written, list[int]] = {}
-        for number, question in enumerate(questions):
-            if number and not number % AT_ONCE:
+        for number, asked in enumerate(questions):
+            if number == turn:
+                turn += AT_ONCE
                 await asyncio.sleep(0)
                 at, clock = self._clocks.now(), self._clocks.boot()
-            decision, binds = self._rule(world, asker, question, at, clock)
+                known = world.known(clock)
+            # services ask the same again and again between two ticks, which is all that can
+            # change most answers: a look-up costs a tenth of deciding anew
+            ruling = None if isinstance(asked, Question) else known.get(asked)
+            if ruling is None:
+                ruling = self._rule(world, asker, asked, at, clock)
+            decision, binds = ruling
             if binds or not decision.permit or everything or self._pending:
+                question = whole(asked)
                 if binds:
                     self._bind(_key(question), binds, _record(at, asker, question, decision))
                 elif everything or not decision.permit:
@@ -174,14 +183,14 @@ class DecisionPoint:
             each for each in questions if self._rule(world, asker, each, at, clock).decision.permit
         )
 
-    def _rule(
-        self, world: World, asker: Asker, question: Question, at: float, clock: float
-    ) -> Ruling:
-        # services ask the same again and again between two ticks, which is all that can change
-        # most answers: a look-up costs a tenth of deciding anew
-        plain = question[5] is None and question[6] is None and world.fresh(clock)
-        if plain and (known := world.rulings.get(question)) is not None:
-            return known
+    def _rule(self, world: World, asker: Asker, asked: Asked, at: float, clock: float) -> Ruling:
+        question = whole(asked)
+        plain = question.brought is None and question.attached is None
+        if plain and question is asked:
+            # one that has names is looked up only here
+            known = world.known(clock).get(question[:5])
+            if known is not None:
+                return known
         subject, band = world.party(asker, question, at, clock)
         target = world.target(asker, question)
         ruling = decide(
@@ -196,7 +205,7 @@ class DecisionPoint:
         )
         if world.overridden and (override := world.override(question, at, clock)) is not None:
             ruling = ruling._replace(decision=_overridden(ruling.decision, override))
-        elif plain:
+        elif plain and world.fresh(clock):
             world.remember(question, subject, target, ruling)
         if ruling.binds and not asker.registered:
             # a permit that nobody is bound by would open the wall to whoever asks

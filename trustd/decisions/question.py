@@ -28,6 +28,24 @@ class Question(NamedTuple):
     attached: Labels | None = None
 
 
+Plain = tuple[str, str, str, str, str]
+"""A question without properties, by its texts: types and identities as in :class:`Question`.
+
+Almost all are, and to make a named tuple of each costs as much as to answer it.
+"""
+
+Asked = Question | Plain
+
+
+def whole(asked: Asked) -> Question:
+    """The question, with a name for each of its parts.
+
+    >>> whole(("guest", "a", "read", "volume", "b")).action
+    'read'
+    """
+    return asked if isinstance(asked, Question) else Question(*asked)
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Who asks, as far as a decision depends on it.

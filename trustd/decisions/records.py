@@ -54,7 +54,9 @@ class Recorder:
 
     def count(self, dialect: str, decisions: Iterable[Decision]) -> None:
         """Count decisions."""
-        self._tally[dialect].update([each.reason for each in decisions])
+        tally = self._tally[dialect]
+        for each in decisions:
+            tally[each.reason] += 1
         if self._counting is None:
             self._counting = asyncio.get_running_loop().call_later(PAUSE, self._count)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import nan
 from typing import cast
 
-from trustd.decisions.question import LONGEST, Asker, Question
+from trustd.decisions.question import LONGEST, Asker, Plain, Question
 from trustd.model import UNORDERED, Assessment, GuestId, GuestState, ObjectRef, Override
 from trustd.pipeline import Registry, Seen, objects_of
 from trustd.policy import Labels, Policy, Ruling, Subject, Target
@@ -81,7 +81,8 @@ class World:
         fresh_for: seconds after it for which its bands hold.
         running: the labels of those that ran then.
         overridden: whether an operator's override concerns any guest.
-        rulings: on questions that were asked of this world before; belongs to the loop.
+        rulings: on questions without properties that were asked of this world before; belongs
+            to the loop.
     """
 
     directory: Directory
@@ -93,7 +94,7 @@ class World:
     fresh_for: float
     running: Mapping[str, Values] = field(default_factory=dict)
     overridden: bool = False
-    rulings: dict[Question, Ruling] = field(default_factory=dict, compare=False, repr=False)
+    rulings: dict[Plain, Ruling] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def empty(cls, directory: Directory) -> World:
@@ -140,6 +141,10 @@ class World:
         """Whether bands are those of the last tick still."""
         return clock - self.clock <= self.fresh_for
 
+    def known(self, clock: float) -> Mapping[Plain, Ruling]:
+        """The rulings that hold at this moment; belongs to the loop."""
+        return self.rulings if self.fresh(clock) else {}
+
     def remember(
         self, question: Question, subject: Subject | None, target: Target | None, ruling: Ruling
     ) -> None:
@@ -154,7 +159,7 @@ class World:
             return
         if len(self.rulings) >= REMEMBERED:
             self.rulings.clear()
-        self.rulings[question] = ruling
+        self.rulings[question[:5]] = ruling
 
     def party(
         self, asker: Asker, question: Question, at: float, clock: float
