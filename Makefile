@@ -17,6 +17,12 @@ playground: ## Open a shell on a throw-away hypervisor with two guests
 	@tools/setup.sh demo
 	@$(PYTHON) -m tests.lab.playground
 
+# Each test process imports all of trustd: compiled once, not each time.
+check unit test: export PYTHONDONTWRITEBYTECODE :=
+
+# worksteal keeps neighbours together: one process makes what they share.
+UNIT := $(PYTHON) -m pytest -q -n auto --dist worksteal
+
 # On a starved machine an emulated guest misses deadlines. A test on real guests that failed is tried
 # once more, and the report says so (tests/conftest.py); any other only where a wait ran out.
 test: ## Run every test, on real guests too (root)
@@ -25,15 +31,15 @@ test: ## Run every test, on real guests too (root)
 
 unit: ## Run the tests that need no guest
 	@tools/setup.sh check
-	$(PYTHON) -m pytest -q -n auto -m "not lab"
+	$(UNIT) -m "not lab"
 
-check: ## Format, lint, types, import floors, unit tests
+check: ## Format, lint, types, import floors, unit tests but the slow ones
 	@tools/setup.sh check
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	$(PYTHON) -m pytest -q -n auto -m "not lab"
+	$(UNIT) -m "not lab and not slow"
 
 format: ## Format, and mend what the linter can
 	@tools/setup.sh check

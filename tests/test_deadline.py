@@ -17,7 +17,7 @@ def worker():
     worker.close()
 
 
-def wait_until(condition, seconds=5.0):
+def wait_until(condition, seconds=30.0):
     done = threading.Event()
     for _ in range(int(seconds / 0.01)):
         if condition():

@@ -222,9 +222,9 @@ def test_a_document_that_is_no_mapping_says_so(text):
 )  # fmt: skip
 def test_harmful_text_is_refused_quickly(text):
     """Nothing is constructed, recursed into or counted without bound."""
-    began = time.perf_counter()
+    began = time.thread_time()
     assert len(problems(text)) == 1
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -246,9 +246,9 @@ def test_thousands_of_mistakes_are_no_flood(text):
             if part.uses:
                 yield rest.problem(("listed", at, "uses", 0), "no")
 
-    began = time.perf_counter()
+    began = time.thread_time()
     assert 100 <= len(problems(text, refer)) <= 2 * MOST_PROBLEMS
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_aliases_work_but_count_as_what_they_stand_for():
@@ -256,9 +256,9 @@ def test_aliases_work_but_count_as_what_they_stand_for():
     assert whole("listed: [&p {size: 1}, *p]").listed == (Part(size=1), Part(size=1))
     laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     laughs += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
-    began = time.perf_counter()
+    began = time.thread_time()
     [found] = problems(laughs)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
     assert f"{MOST_NODES:,}" in found.message
 
 

@@ -61,7 +61,7 @@ def ask_as(daemon, user: int, document: dict[str, str]) -> int:
     """The status that somebody else gets, who reaches the socket."""
     daemon.socket.chmod(0o666)
     script = (
-        "import json, os, sys\nfrom tests.conformance.authzen import Client\n"
+        "import json, os, sys\nfrom tests.conformance.client import Client\n"
         "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))\n"
         f"print(Client('unix:' + sys.argv[1]).post({ADDRESS!r}, json.loads(sys.argv[3])).status)"
     )

@@ -163,6 +163,7 @@ EVENTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_the_same_policy_changes_nothing_whatever_happened(keep, seed):
     """Offences, silence, a lost hypervisor, guests that stop, come and go, restarts, overrides,

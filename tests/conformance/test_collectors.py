@@ -1,127 +1,24 @@
 """What every plug-in of the entry-point table keeps to, ours and an outsider's alike."""
 
-import copy
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.conformance.plugins import HOSTILE, TABLE, UUID, collect, every, whole
 from trustd.errors import NoData
-from trustd.model import (
-    Columns,
-    FeatureSpec,
-    Finding,
-    GapReason,
-    Guest,
-    GuestEvent,
-    GuestId,
-    GuestState,
-    HostLoad,
-    ReplyTable,
-    Stats,
-)
-from trustd.spi import Collector, HostSensor, Listener, Plugin, Probe
+from trustd.model import FeatureSpec, GapReason, Guest, GuestState, HostLoad
+from trustd.spi import Collector, HostSensor, Listener, Probe
 
-TABLE = tuple(entry_points(group="trustd.collectors"))
 DOCS = Path(__file__).parents[2] / "docs" / "collectors"
-UUID = GuestId("00000000-0000-4000-8000-00000000000a")
-HOSTILE = (
-    "",
-    "vda\n",
-    "<script>",
-    "../../etc/passwd",
-    "{name.__class__}",
-    "%s%n",
-    "\x00",
-    "é" * 300,
-)
 ODD: tuple[object, ...] = (
     -1, -(2**63), 2**63, 2**64, 2**200, 10**400, 0, 1, True, False, "", "7", "nan", "inf",
     math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, None, [], b"7",
 )  # fmt: skip
-
-
-def plugins(kind: type) -> list[tuple[str, Callable[[], Plugin]]]:
-    return [(point.name, point.load()) for point in TABLE if isinstance(point.load()(), kind)]
-
-
-def every(kind: type) -> pytest.MarkDecorator:
-    found = plugins(kind)
-    return pytest.mark.parametrize(
-        "make", [make for _, make in found], ids=[name for name, _ in found]
-    )
-
-
-def whole(tick: int, *, disks: int = 2, nics: int = 1, vcpus: int = 2) -> dict[str, int | str]:
-    """A reply of a running guest whose every counter moves by 10 a tick."""
-    many = 1000 + 10 * tick
-    reply: dict[str, int | str] = {
-        "state.state": 1, "state.reason": 1, "cpu.time": many * 10**6,
-        "balloon.current": 98304, "balloon.maximum": 98304, "balloon.available": 90000,
-        "balloon.usable": 40000, "balloon.unused": 20000, "balloon.swap_in": many,
-        "balloon.swap_out": many, "balloon.major_fault": many,
-        "balloon.last-update": 1_700_000_000 + 2 * tick,
-        "vcpu.current": vcpus, "vcpu.maximum": vcpus, "net.count": nics, "block.count": disks,
-    }  # fmt: skip
-    for n in range(vcpus):
-        reply |= {f"vcpu.{n}.state": 1, f"vcpu.{n}.delay": many, f"vcpu.{n}.wait": many}
-    for n in range(nics):
-        reply[f"net.{n}.name"] = f"vnet{n}"
-        for way in ("rx", "tx"):
-            reply |= {f"net.{n}.{way}.{what}": many for what in ("bytes", "pkts", "errs", "drop")}
-    for n in range(disks):
-        reply[f"block.{n}.name"] = f"vd{chr(ord('a') + n)}"
-        for way in ("rd", "wr"):
-            reply |= {f"block.{n}.{way}.{what}": many for what in ("bytes", "reqs", "times")}
-        reply |= {f"block.{n}.fl.reqs": many, f"block.{n}.fl.times": many}
-    return reply
-
-
-def collect(
-    make: Callable[[], Collector],
-    before: Sequence[Mapping[str, object]],
-    after: Sequence[Mapping[str, object]],
-    seconds: float | Sequence[float] = 2.0,
-) -> Columns:
-    """Run a collector and check what holds whatever it is given."""
-    collector = make()
-    kept = copy.deepcopy((before, after))
-    took = np.broadcast_to(np.asarray(seconds, dtype=np.float64), len(after)).copy()
-    took_before = took.copy()
-
-    def run() -> Columns:
-        return collector.collect(
-            ReplyTable([_stats(row) for row in before]),
-            ReplyTable([_stats(row) for row in after]),
-            seconds=took,
-        )
-
-    columns = run()
-    shape = (len(after), len(collector.features))
-    assert columns.values.shape == columns.gaps.shape == shape
-    assert columns.values.dtype == np.float64
-    assert columns.gaps.dtype == np.int8
-    assert (np.isnan(columns.values) == (columns.gaps != 0)).all()
-    present = columns.values[columns.gaps == 0]
-    assert np.isfinite(present).all()
-    assert (present >= 0).all()
-    assert {GapReason(code) for code in columns.gaps.ravel()} <= set(GapReason)
-    again = run()
-    np.testing.assert_array_equal(again.values, columns.values)
-    np.testing.assert_array_equal(again.gaps, columns.gaps)
-    assert repr((before, after)) == repr(kept)
-    np.testing.assert_array_equal(took, took_before)
-    return columns
-
-
-def _stats(row: Mapping[str, object]) -> Stats:
-    return row  # type: ignore[return-value]  # also what no hypervisor should give
 
 
 @pytest.mark.parametrize("point", TABLE, ids=lambda point: point.name)
@@ -274,125 +171,6 @@ class TestCollectors:
             alone = collect(make, [before], [after])
             np.testing.assert_array_equal(together.values[row], alone.values[0])
             np.testing.assert_array_equal(together.gaps[row], alone.gaps[0])
-
-
-FIELDS = st.one_of(
-    st.sampled_from(sorted(whole(0, disks=3, nics=2))),
-    st.from_regex(r"(net|block|vcpu|balloon|cpu)\.[0-9]{0,5}\.?[a-z.]{0,12}", fullmatch=True),
-)
-VALUES = st.one_of(
-    st.integers(min_value=-(2**70), max_value=2**70),
-    st.floats(),
-    st.booleans(),
-    st.text(max_size=8),
-    st.integers(min_value=0, max_value=5),
-)
-REPLIES = st.builds(
-    lambda kept, changed, tick: {**(whole(tick) if kept else {}), **changed},
-    st.booleans(),
-    st.dictionaries(FIELDS, VALUES, max_size=8),
-    st.integers(min_value=0, max_value=3),
-)
-PAIRS = st.lists(
-    st.tuples(REPLIES, REPLIES, st.one_of(st.floats(), st.floats(0.5, 60.0))), max_size=4
-)
-
-
-@pytest.mark.parametrize("name", [name for name, _ in plugins(Collector)])
-@settings(max_examples=60, deadline=None)
-@given(pairs=PAIRS)
-def test_any_replies_give_sound_columns(
-    name: str, pairs: list[tuple[dict[str, object], dict[str, object], float]]
-) -> None:
-    """Whatever two replies say, the columns are whole, and NaN exactly where there is a gap."""
-    make = dict(plugins(Collector))[name]
-    collect(
-        make,  # type: ignore[arg-type]
-        [before for before, _, _ in pairs],
-        [after for _, after, _ in pairs],
-        [seconds for _, _, seconds in pairs],
-    )
-
-
-WORDS = st.one_of(
-    st.sampled_from(
-        (
-            "lifecycle",
-            "reboot",
-            "watchdog",
-            "io-error",
-            "device-added",
-            "device-removed",
-            "device-removal-failed",
-            "tunable",
-            "metadata",
-            "agent",
-            "memory-failure",
-            "control-error",
-            "started",
-            "stopped",
-            "resumed",
-            "suspended",
-            "defined",
-            "undefined",
-            "crashed",
-            "booted",
-            "from-snapshot",
-            "renamed",
-            "restored",
-            "panicked",
-            "failed",
-            "pause",
-            "reset",
-            "none",
-            "unknown-99",
-        )
-    ),
-    st.sampled_from(HOSTILE),
-    st.text(max_size=12),
-)
-EVENTS = st.lists(
-    st.builds(
-        GuestEvent,
-        guest=st.sampled_from([UUID, GuestId("another")]),
-        name=WORDS,
-        kind=WORDS,
-        at=st.floats(0, 2e9),
-        what=WORDS,
-        detail=WORDS,
-        facts=st.dictionaries(
-            st.sampled_from(["alias", "path", "flags", "{x}"]), st.one_of(WORDS, st.integers())
-        ),
-    ),
-    max_size=12,
-)
-
-
-def check(findings: Sequence[Finding], plugin: Listener | Probe) -> None:
-    for finding in findings:
-        assert finding.kind in plugin.kinds
-        assert finding.source == plugin.name
-        assert finding.family
-        assert finding.summary
-        assert finding.holds > 0
-
-
-@pytest.mark.parametrize("name", [name for name, _ in plugins(Listener)])
-@settings(max_examples=60, deadline=None)
-@given(events=EVENTS)
-def test_any_events_give_declared_findings(name: str, events: list[GuestEvent]) -> None:
-    """Whatever happens, findings are of declared kinds, and the same events say the same."""
-    listener = dict(plugins(Listener))[name]()
-    assert isinstance(listener, Listener)
-    kept = copy.deepcopy(events)
-    findings = listener.notice(events, {})
-    check(findings, listener)
-    assert events == kept
-    fresh = dict(plugins(Listener))[name]()
-    assert isinstance(fresh, Listener)
-    assert list(fresh.notice(events, {})) == list(findings)
-    keys = [(finding.guest, finding.kind, finding.key) for finding in findings]
-    assert len(set(keys)) == len(keys)
 
 
 @every(Listener)

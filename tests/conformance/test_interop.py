@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.authzen import EVALUATIONS, batch, decided, found_by
+from tests.conformance.client import EVALUATIONS, batch, decided, found_by
 from tests.decisions.serving import policy, serving, world
 from trustd.decisions import hashed
 

@@ -131,6 +131,7 @@ async def test_what_would_be_done_is_marked(served: Served, trustctl: Trustctl) 
         assert "would: disk-throttle" in ran.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["table", "plain", "json"])
 @pytest.mark.parametrize("color", ["always", "never"])
 async def test_a_hostile_guest_is_shown_harmlessly(
@@ -229,6 +230,7 @@ async def test_wrong_usage_is_2(trustctl: Trustctl) -> None:
         assert (await trustctl(*args)).code == 2, args
 
 
+@pytest.mark.slow
 async def test_help_and_version_need_no_daemon(trustctl: Trustctl) -> None:
     """Every command is listed, and explains itself."""
     ran = await trustctl("--help", TRUSTD_SOCKET="/nonexistent")

@@ -13,6 +13,8 @@ import pytest
 from tests.daemon.test_configuration import SECRETS
 from tests.decisions.running import Running
 
+pytestmark = pytest.mark.slow
+
 POLICY = Path(__file__).parents[1] / "decisions/dialects.yaml"
 PARTS = {
     "versions.json",

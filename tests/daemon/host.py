@@ -92,4 +92,4 @@ class Host:
         """Wait until all that was submitted is on the disk."""
         for _ in range(2):
             self.line._stages.keeping.flush()
-            self.database.submit(lambda _: None).result(10)
+            self.database.submit(lambda _: None).result(60)

@@ -14,6 +14,8 @@ from tests.decisions.running import Running
 from tests.decisions.serving import AUTHZEN
 from tests.notify.conftest import Listener, listener, until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["listener"]  # a fixture
 
 POLICY = AUTHZEN.read_text("utf-8")

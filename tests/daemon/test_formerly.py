@@ -76,6 +76,7 @@ def relabel(host, kind, identity, given, taken=()):
     host.access.labels_changed()
 
 
+@pytest.mark.slow
 def test_every_answer_of_the_past_is_told_as_it_was(host):
     """Bands, labels of guests and objects, and policies change; afterwards every question about
     every moment is answered as it was then."""

@@ -256,6 +256,7 @@ def test_less_than_half_a_year_of_audit_must_be_forced(tmp_path):
     assert load_settings(path, {}).retention.audit == 200 * 86400
 
 
+@pytest.mark.slow
 def test_a_daemon_is_backed_up_and_restored(tmp_path):
     """While it runs a backup is made; it is restored only when the daemon is stopped."""
     with Running(tmp_path, POLICY) as daemon:
@@ -283,6 +284,7 @@ def test_a_daemon_is_backed_up_and_restored(tmp_path):
         assert daemon.trustctl("audit", "verify").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_daemon_does_not_begin_over_a_damaged_repository(tmp_path):
     """It ends with a word on what to do, and the file is byte for byte what it was."""
     with Running(tmp_path, POLICY) as daemon:
@@ -313,6 +315,7 @@ def fill(path: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk_shows_and_goes_away(tmp_path):
     """No room left: changes are refused and it is not ready; ready again once there is room."""

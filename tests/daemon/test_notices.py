@@ -7,8 +7,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.decisions.running import Running
 from tests.notify.conftest import Listener, black_hole, listener, until
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["black_hole", "listener"]  # fixtures
 

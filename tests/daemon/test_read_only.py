@@ -13,6 +13,8 @@ from tests.daemon.disk import small_disk
 from tests.decisions.running import Running
 from tests.decisions.serving import AUTHZEN
 
+pytestmark = pytest.mark.slow
+
 POLICY = AUTHZEN.read_text("utf-8")
 
 

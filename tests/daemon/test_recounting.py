@@ -70,7 +70,7 @@ def test_a_lever_that_flaps_hides_nothing_that_holds(host):
         deed(begun + number / 2000, "cpu-quota", ("applied", "restored")[number % 2])
         for number in range(1, 1000)
     ]
-    Journal(host.database).append([deed(begun, "nic-link", "applied"), *flaps]).result(5)
+    Journal(host.database).append([deed(begun, "nic-link", "applied"), *flaps]).result(60)
     host.settle()
     told = recount(host.access.stores.past, host.formerly, A, fleet.at)
     assert [(each.lever, each.at) for each in told.actions] == [("nic-link", begun)]

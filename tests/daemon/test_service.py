@@ -21,6 +21,8 @@ from tests.pipeline.scripted import CALM
 from trustd.daemon import systemd
 from trustd.daemon.systemd import Notifier
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NOWHERE = "qemu+unix:///system?socket=/nonexistent/trustd-test"
 
@@ -151,7 +153,7 @@ def test_reload_is_told_from_beginning_to_end(new):
         daemon.send(signal.SIGHUP)
         daemon.hear("RELOADING=1\nMONOTONIC_USEC=")
         daemon.hear("READY=1\nSTATUS=reloaded")
-        wait_until(lambda error=error: in_force(daemon, "other", error), "shown", seconds=10)
+        wait_until(lambda error=error: in_force(daemon, "other", error), "shown", seconds=30)
     assert daemon.end()[0] == 0
 
 

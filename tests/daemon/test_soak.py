@@ -21,6 +21,7 @@ def soak(tmp_path):
         made.standing.close()
 
 
+@pytest.mark.slow
 def test_nothing_grows_while_guests_come_and_go(soak) -> None:
     """Hours of churn, restarts of libvirtd and reloads leave no memory, file or thread behind.
 

@@ -131,6 +131,7 @@ def test_last_good_policy_survives_a_restart(daemon, killed):
     assert "trustd_policy_last_reload_successful 0" in metrics
 
 
+@pytest.mark.slow
 def test_first_start_with_a_wrong_policy_ends_with_78(tmp_path):
     """Without a last good policy a wrong one ends the start; a check ends so in any case."""
     daemon = Running(tmp_path, "nonsense: [", decisions=CALLERS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conformance.test_collectors import collect, whole
+from tests.conformance.plugins import collect, whole
 from tests.documents.blocks import blocks
 from trustd.model import GapReason
 from trustd.plugins import GROUP

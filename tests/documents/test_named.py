@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.documents.test_examples import PAGES
 
 PROJECT = Path(__file__).parents[2]
@@ -18,6 +20,7 @@ NO_METRICS = {"trustd_severity"}
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
 
 
+@pytest.mark.slow
 def test_every_test_that_a_page_names_is_collected() -> None:
     """pytest finds each test that any page gives as a proof."""
     named = sorted({each for page in PAGES for each in TEST.findall(page.read_text("utf-8"))})

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.conformance.authzen import EVALUATION, Client
+from tests.conformance.client import EVALUATION, Client
 from tests.lab.daemon import SOCKET, Daemon
 from tests.lab.errors import LabError
 

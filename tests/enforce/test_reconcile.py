@@ -329,7 +329,7 @@ def test_a_lever_that_this_host_cannot_pull_is_taken_away_until_it_can(parts: An
     enforcer.examine([])
     assert door.calls == 0
     dial.why = "the kernel has no dials"
-    wait_until(known(enforcer, [GUEST], clock), "asked", seconds=5)
+    wait_until(known(enforcer, [GUEST], clock), "asked", seconds=30)
     assert not enforcer.health["dial"].available
     assert enforcer.levers == frozenset()
     (outcome,) = enforcer.reconcile({GUEST: NARROW}, at=0.0)[GUEST]
@@ -346,7 +346,7 @@ def test_a_lever_that_this_host_cannot_pull_is_taken_away_until_it_can(parts: An
         enforcer.reconcile({}, at=1.0)
         return enforcer.outcomes(GUEST)[0].status is OutcomeStatus.HELD
 
-    wait_until(works, "asked again, and narrowed", seconds=5)
+    wait_until(works, "asked again, and narrowed", seconds=30)
     assert dial.state == {"at": 1}
 
 
@@ -361,12 +361,12 @@ def test_a_guest_that_does_not_answer_does_not_keep_the_levers_unknown(parts: An
         clock.now += 1
         return len(door.asked) >= 2
 
-    wait_until(tried, "both were asked", seconds=5)
+    wait_until(tried, "both were asked", seconds=30)
     assert set(door.asked) == {GUEST, other}
     assert enforcer.health["dial"].available is None
     assert enforcer.levers == {"dial"}, "a lever of which nothing is known is tried"
     door.error = None
-    wait_until(known(enforcer, [GUEST, other], clock), "asked", seconds=5)
+    wait_until(known(enforcer, [GUEST, other], clock), "asked", seconds=30)
     assert enforcer.health["dial"].available
 
 

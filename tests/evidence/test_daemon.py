@@ -16,6 +16,8 @@ from tests.evidence.conftest import report
 from trustd.config import load_settings
 from trustd.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "open sesame"  # noqa: S105 - of this test
 SENDER = {"name": "ids", "dialects": ["evidence"]}
 POLICY = AUTHZEN.read_text("utf-8") + "\nsources:\n  ids: {families: [intrusion]}\n"

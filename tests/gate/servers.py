@@ -45,7 +45,7 @@ def served(gates: Gates, gate: Gate) -> Iterator[subprocess.Popen[bytes]]:
     place = gates.place(gate)
     command = [sys.executable, "-I", "-m", "trustd.gate", str(place)]
     with subprocess.Popen(command) as process:
-        wait_until(lambda: serving(place) == process.pid, "the gate serves", seconds=10)
+        wait_until(lambda: serving(place) == process.pid, "the gate serves", seconds=30)
         try:
             yield process
         finally:

@@ -155,7 +155,7 @@ def test_an_image_that_is_in_use_is_not_served(gates: Gates, gate: Gate, tmp_pat
         wait_until(locked, "and holds it", seconds=20)
         keeper = Keeper(gates, tmp_path / "no-systemd")
         keeper.keep()
-        wait_until(lambda: "another QEMU" in keeper.told(gate), "it is refused", seconds=10)
+        wait_until(lambda: "another QEMU" in keeper.told(gate), "it is refused", seconds=30)
         assert not serving(gates.place(gate))
         held.communicate(b"quit\n")
     with served(gates, gate):
@@ -172,7 +172,7 @@ def test_an_image_on_another_is_not_served(gates: Gates, tmp_path: Path) -> None
     gates.add(gate)
     keeper = Keeper(gates, tmp_path / "no-systemd")
     keeper.keep()
-    wait_until(lambda: "backing file" in keeper.told(gate), "it is refused", seconds=10)
+    wait_until(lambda: "backing file" in keeper.told(gate), "it is refused", seconds=30)
 
 
 def test_the_keeper_starts_what_ended_and_nothing_twice(
@@ -189,7 +189,7 @@ def test_the_keeper_starts_what_ended_and_nothing_twice(
     second.keep()
     assert serving(gates.place(gate)) == process
     os.kill(process, signal.SIGKILL)
-    wait_until(lambda: not serving(gates.place(gate)), "it is gone", seconds=10)
+    wait_until(lambda: not serving(gates.place(gate)), "it is gone", seconds=30)
     first.keep()
     assert first.wait(gate)
     place, again = gates.place(gate), serving(gates.place(gate))

@@ -17,6 +17,8 @@ import pytest
 from tests.decisions.running import Running
 from tests.hostile.walking import requests
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 POLICY = PROJECT / "tests/decisions/dialects.yaml"
 NOBODY = 65534

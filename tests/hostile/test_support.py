@@ -53,6 +53,7 @@ class Telling:
         app[NOTICES] = self  # type: ignore[misc]  # it is only read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [TELLING, *(each for each in NAMES.values() if len(each) > 4)])
 async def test_support_dump_names_no_guest_and_nobody_who_paused(tmp_path: Path, name: str) -> None:
     """Of notices there are counts and how receivers fare, of walls a count, of a pause its time;

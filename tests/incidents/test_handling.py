@@ -87,7 +87,7 @@ async def handled(tmp_path, monkeypatch) -> AsyncIterator[Handled]:
     rig = Rig(tmp_path / "rig", [web(0, name=HOSTILE), web(1), web(2)], policy=POLICY)
     monkeypatch.setattr("trustd.daemon.incidents.time.time", lambda: rig.hypervisor.at)
     live = Live(rig.plugins.features, Meters("1.2.3"), version="1.2.3", on_stop="restore")
-    between, porter, path = Between(within=5.0), Porter(), tmp_path / "trustd.sock"
+    between, porter, path = Between(within=20.0), Porter(), tmp_path / "trustd.sock"
     handling = Handling(
         IncidentStore(rig.database),
         RulingLog(rig.database, 1000),
@@ -170,7 +170,7 @@ async def test_documents_are_as_described(handled: Handled) -> None:
     )
     denied = record._replace(permit=False, reason="band-cap", action="write")
     old = denied._replace(at=at - 1000)
-    RulingLog(handled.rig.database, 1000).append([old, record, denied, denied]).result(10)
+    RulingLog(handled.rig.database, 1000).append([old, record, denied, denied]).result(60)
     TypeAdapter(IncidentList).validate_python(await handled.ask("/v1/incidents"))
     found = await handled.ask(ONE)
     TypeAdapter(IncidentDoc).validate_python(found)
@@ -272,6 +272,7 @@ async def test_usage_errors_ask_nothing(handled: Handled) -> None:
     await handled.trustctl("incident", "1", code=1)
 
 
+@pytest.mark.slow
 async def test_names_are_harmless_on_a_terminal(handled: Handled) -> None:
     """What a guest's owner chose never reaches a terminal or a page as anything but text, and
     commands to copy have the UUID."""

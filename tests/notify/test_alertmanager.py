@@ -19,6 +19,8 @@ from trustd.model import Severity
 from trustd.notify import Alertmanager, Declined, Dispatcher, Endpoint, Receiver
 from trustd.repository import Database, NoticeStore
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 route: {{receiver: on, group_by: [key, host], group_wait: 0s, group_interval: 1s,
   repeat_interval: 1h}}

@@ -6,11 +6,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.page.chromium import Tab
 from tests.page.fleets import fleet_of, made
 from tests.page.serving import forwarded, page_of
 from tests.page.test_page import ROWS, opened
 from trustd.model import Author, Mode, Orders, Pause, Term
+
+pytestmark = pytest.mark.slow
 
 BAR = "document.querySelector('.bar').innerText"
 

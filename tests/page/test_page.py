@@ -14,6 +14,8 @@ from tests.page.serving import page_of
 from trustd.api.query import GuestQuery
 from trustd.model import Freshness
 
+pytestmark = pytest.mark.slow
+
 ROWS = "[...document.querySelectorAll('tbody tr[aria-rowindex]')]"
 NAMES = f"{ROWS}.map((row) => row.querySelector('th bdi').textContent)"
 CHOSEN = "document.querySelector('tr[aria-selected=true]')?.getAttribute('aria-rowindex')"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from tests.lab.waiting import wait_until
 from tests.pipeline.scripted import TOO_MUCH, guest_id
 from trustd.model import (
     Author,
@@ -51,11 +52,13 @@ def band(rig, guest=A):
 
 def until(rig, condition):
     """Ticks until a condition holds: an attempt that is under way ends when it ends."""
-    for _ in range(20):
+
+    def so():
         rig.tick()
-        if condition():
-            return
-    raise AssertionError(rig.fleet.guests)
+        return condition()
+
+    # so many ticks are over sooner than a thread that the machine has no time for
+    wait_until(so, "what the ticks bring about", seconds=30)
 
 
 def statuses(rig, guest=A):

@@ -225,8 +225,13 @@ class Rig:
         self.land()
         following = self._directory / str(self._runs + 1)
         following.mkdir()
-        for file in self.path.parent.glob(f"{DATABASE}*"):
-            shutil.copy(file, following)
+
+        def copy(_connection: object) -> None:
+            for file in self.path.parent.glob(f"{DATABASE}*"):
+                shutil.copy(file, following)
+
+        # in the writer's own turn: an attempt that goes on writes nothing between two files
+        self.database.submit(copy).result(60)
         self._end()
         self._runs += 1
 
@@ -242,7 +247,7 @@ class Rig:
 
     def settle(self) -> None:
         """Wait until what was submitted to the repository is done."""
-        self.database.submit(lambda connection: None).exception(10)
+        self.database.submit(lambda connection: None).exception(60)
 
     def tick(self, times: int = 1, *, seconds: float = INTERVAL, step: float = 0.0) -> Fleet:
         """So many ticks; the last one's fleet.

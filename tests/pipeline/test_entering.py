@@ -83,7 +83,7 @@ def until(rig, wanted, number=0):
         rig.tick(seconds=0.1)
         return errands(rig, number) == wanted
 
-    wait_until(so, f"errands {wanted}", seconds=10)
+    wait_until(so, f"errands {wanted}", seconds=30)
 
 
 DONE = {"capture": "done", "alert": "done"}
@@ -171,7 +171,7 @@ def test_a_damaged_entry_has_nothing_done_again(trusted, trade):
     rig.land()
     rig.database.submit(
         lambda connection: connection.execute("UPDATE errand SET document = '[{'")
-    ).result(10)
+    ).result(60)
     rig.restart()
     fall(rig, 0)
     rig.tick(3)

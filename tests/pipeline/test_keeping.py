@@ -16,7 +16,7 @@ def test_closing_waits_for_nothing_that_is_written_already(tmp_path) -> None:
         keeping = Keeping(database)
         keeping.note(entries=[Entry(1.0, GUEST, "web", "band", {})])
         keeping.flush()
-        database.submit(lambda _: None).result(10)  # one writer: what came before is done
+        database.submit(lambda _: None).result(60)  # one writer: what came before is done
         keeping.close()
         assert keeping.error == ""
         assert [each.kind for each in Journal(database).of(GUEST)] == ["band"]

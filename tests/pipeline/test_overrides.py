@@ -202,13 +202,13 @@ def test_stranger_is_an_error_and_a_guest_that_left_is_not_forgotten(rig):
         override(rig, "isolated", guest=STRANGER)
     override(rig, "isolated", seconds=3600)
     rig.hypervisor.undefine(A)
-    rig.tick(310)
+    rig.tick(8, seconds=100.0)
     assert A in rig.fleet.orders.overrides
     rig.hypervisor.change(web(0))
     rig.tick()
     assert band(rig) == "isolated"
     rig.hypervisor.undefine(A)
-    rig.tick(310)
+    rig.tick(8, seconds=100.0)
     assert take(rig, "override", A)[0] is not None
 
 

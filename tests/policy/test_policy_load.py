@@ -327,14 +327,14 @@ def test_sets_within_sets_take_no_time():
     """Doubling sets, long chains and thousands of wrong names end quickly."""
     doubling = ["a0: [read]"] + [f"a{n}: [a{n - 1}, a{n - 1}]" for n in range(1, 900)]
     text = BASE.replace("actions:\n", "actions:\n  " + "\n  ".join(doubling) + "\n", 1)
-    began = time.perf_counter()
+    began = time.thread_time()
     policy = load_policy(text.replace("[io], object: web-data", "[a899], object: web-data"), "p")
     assert {grant.action for grant in policy.grants_of_role("web")} == {"read", "connect", "send"}
     wrong = ", ".join(f"wrong{n}" for n in range(20_000))
     found = problems(text.replace("cap: [ro, send]", f"cap: [{wrong}]"))
     assert 100 <= len(found) <= 400
     assert len(str(found[0])) < 2000
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
 
 
 LINES = WHOLE.splitlines(keepends=True)

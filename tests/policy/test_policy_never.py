@@ -158,6 +158,7 @@ def present(labels):
     return {key: value for key, value in labels.items() if value is not None}
 
 
+@pytest.mark.slow
 def test_the_solver_agrees_with_trying_every_labelling():
     """Against brute force over all labels of small policies: no miss, no false alarm."""
     seen = {True: 0, False: 0}

@@ -29,7 +29,7 @@ def audit(database):
     journal = Journal(database)
     for first in range(0, RECORDS, 4):
         entries = [entry(number) for number in range(first, first + 4)]
-        journal.append(entries).result(5)
+        journal.append(entries).result(60)
     return Audit(database)
 
 
@@ -70,7 +70,7 @@ def test_a_trail_goes_on_after_a_restart(tmp_path, signer):
     for first in (0, 4):
         database = Database(tmp_path / "trustd.db")
         try:
-            Journal(database).append([entry(first), entry(first + 1)]).result(5)
+            Journal(database).append([entry(first), entry(first + 1)]).result(60)
             anchor = anchored(Audit(database), signer)
             verdict = Audit(database).verify([anchor])
         finally:
@@ -132,7 +132,7 @@ def test_a_trail_that_was_made_anew_is_found_by_an_anchor(database, audit, signe
     """Whoever computes every hash anew has a sound chain, and not the anchor's."""
     anchor = anchored(audit, signer)
     tampered(database, "DELETE FROM transition WHERE id > 6")
-    Journal(database).append([entry(number) for number in range(50, 60)]).result(5)
+    Journal(database).append([entry(number) for number in range(50, 60)]).result(60)
     assert faults(audit) == []
     assert faults(audit, anchor) == [(12, "it was rewritten: the anchor of 5000 has another hash")]
 

@@ -45,7 +45,7 @@ def copy(path, tmp_path):
 
 def journal(database, count):
     entries = [Entry(1000.0 + number, GUEST, "web-1", "label", {}) for number in range(count)]
-    Journal(database).append(entries).result(5)
+    Journal(database).append(entries).result(60)
 
 
 def intent(device, at=1.0):

@@ -18,6 +18,8 @@ from tests.api.fleets import guest_id
 from tests.repository.killed import main
 from trustd.repository import Asked, Audit, Database, Timelines
 
+pytestmark = pytest.mark.slow
+
 KILLS = 100
 LONGEST = 0.35
 """Seconds that a process may write before it is killed."""

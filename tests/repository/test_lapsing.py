@@ -99,7 +99,7 @@ def test_incidents_go_after_their_time_and_open_ones_never(database):
             incident(7, GONE, 400),
         ],
         (),
-    ).result(5)
+    ).result(60)
     assert run(database)["incidents"] == 2
     # 3 is the known guest's last, 5 is young, 6 the host's last, 7 the newest of all
     assert numbers(database) == [1, 3, 5, 6, 7]
@@ -111,7 +111,7 @@ def test_of_too_many_incidents_the_oldest_go(database, monkeypatch):
     monkeypatch.setattr(lapsing, "MOST_INCIDENTS", 3)
     IncidentStore(database).save(
         [incident(number, GONE, 20 - number) for number in range(1, 9)], ()
-    ).result(5)
+    ).result(60)
     run(database)
     assert numbers(database) == [6, 7, 8]
 
@@ -210,7 +210,7 @@ def test_what_all_of_it_takes_is_foreseen(database):
     NoticeStore(database).keep(notice("lasts"))
     IncidentStore(database).save(
         [incident(number, GONE, 20 - number) for number in range(1, 11)], ()
-    ).result(5)
+    ).result(60)
     ReportStore(database).keep([report("ids", str(key), 20 - key) for key in range(10)])
     kinds = {each.name: each for each in measured(database, BOUNDS, interval=5.0, guests=1).kinds}
     assert (kinds["incidents"].rows, kinds["evidence"].rows, kinds["notices"].rows) == (10, 10, 1)
@@ -223,7 +223,7 @@ def test_what_all_of_it_takes_is_foreseen(database):
 def test_a_stop_does_not_wait_for_a_long_run(database):
     """Halted in the midst of much to drop, a run ends after the batch under way."""
     entries = [Entry(AT - 200 * DAY, KNOWN, "web", "action", {"n": n}) for n in range(20_000)]
-    Journal(database).append(entries).result(20)
+    Journal(database).append(entries).result(60)
     made, first = retention(database), threading.Event()
     submit = database.submit
 
@@ -235,9 +235,9 @@ def test_a_stop_does_not_wait_for_a_long_run(database):
     runs: list[int] = []
     thread = threading.Thread(target=lambda: runs.append(made.run().dropped["audit"]))
     thread.start()
-    assert first.wait(5)
+    assert first.wait(60)
     made.halt()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert runs
     assert runs[0] < 20_000

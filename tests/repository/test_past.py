@@ -37,7 +37,7 @@ def journal(database) -> Journal:
                 entry(at, OBJECT, type=VOLUME.type, id=VOLUME.id, labels=labels),
                 entry(at, "action", lever="nic-link", device="n", status="applied"),
             ]
-        ).result(5)
+        ).result(60)
     return made
 
 
@@ -72,9 +72,9 @@ def test_a_lever_that_flaps_hides_no_other(database, journal):
         entry(30.0 + number, ACTION, lever="cpu-quota", device="", status=status)
         for number, status in enumerate(["applied", "restored"] * 500)
     ]
-    Journal(database).append(flapping).result(5)
+    Journal(database).append(flapping).result(60)
     other = Entry(31.0, GuestId("other"), "db", ACTION, {"lever": "nic-link", "device": "x"})
-    Journal(database).append([other]).result(5)
+    Journal(database).append([other]).result(60)
     found = [(each.at, each.document["lever"]) for each in Past(database).deeds(GUEST, 2000.0)]
     assert found == [(1029.0, "cpu-quota"), (20.0, "nic-link")]
     assert [each.at for each in Past(database).deeds(GUEST, 15.0)] == [10.0]

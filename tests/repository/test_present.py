@@ -89,7 +89,7 @@ def test_a_pruned_trail_adds_up_to_the_same(database, seed):
     for stretch in range(5):
         began = AT - (500 - 100 * stretch) * DAY
         found = [happening(random_, began + number * DAY / 2) for number in range(150)]
-        journal.append(found).result(5)
+        journal.append(found).result(60)
     audit = Audit(database)
     before = of(audit.replayed())
     first = audit.start().first
@@ -110,7 +110,7 @@ def test_each_cut_adds_up_to_the_same_as_time_goes_by(database):
     audit = Audit(database)
     for _ in range(25):
         found = [happening(random_, now + number) for number in range(20)]
-        journal.append(found).result(5)
+        journal.append(found).result(60)
         every += [
             Record(0, each.at, each.guest, each.name, each.kind, dumped(each.document), b"")
             for each in found
@@ -124,7 +124,7 @@ def test_each_cut_adds_up_to_the_same_as_time_goes_by(database):
 def test_what_a_restore_took_over_is_narrowed(database, tmp_path):
     """After going back to a backup the trail tells what is narrowed now, not what was then."""
     journal, applied = Journal(database), {"lever": "nic-link", "device": "n", "status": "applied"}
-    journal.append([Entry(AT, GUESTS[0], "web", "action", applied)]).result(5)
+    journal.append([Entry(AT, GUESTS[0], "web", "action", applied)]).result(60)
     back_up(database.path, tmp_path / "copy.db")
     database.write(
         lambda each: each.execute(

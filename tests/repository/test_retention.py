@@ -83,7 +83,7 @@ def entry(at, number, kind="action", guest=GUEST, **document):
 
 
 def journal(database, *entries):
-    Journal(database).append(entries).result(5)
+    Journal(database).append(entries).result(60)
 
 
 def kept(database, at, guest=GUEST, tier_days=1.0):
@@ -170,7 +170,7 @@ def test_a_record_that_cannot_be_read_stops_no_retention(database, retention, ki
         "run": {"heard": None},
     }[kind]
     journal(database, *[entry(AT - days * DAY, 1, kind, **said) for days in (200, 199)])
-    RulingLog(database, 100_000).append([ruling(AT - 200 * DAY)]).result(5)
+    RulingLog(database, 100_000).append([ruling(AT - 200 * DAY)]).result(60)
     database.write(
         lambda each: each.execute("UPDATE transition SET document = ? WHERE id = 2", (text,))
     )
@@ -186,8 +186,8 @@ def test_a_record_that_cannot_be_read_stops_no_retention(database, retention, ki
 def test_decisions_are_kept_as_long_as_the_trail(database, retention):
     """Access records go by their age too, whatever their number."""
     log = RulingLog(database, 100_000)
-    log.append([ruling(AT - 200 * DAY + number) for number in range(150)]).result(5)
-    log.append([ruling(AT - 182 * DAY)]).result(5)
+    log.append([ruling(AT - 200 * DAY + number) for number in range(150)]).result(60)
+    log.append([ruling(AT - 182 * DAY)]).result(60)
     assert retention().run().dropped["decisions"] == 150
     assert count(database, "decision") == 1
 
@@ -273,7 +273,7 @@ def test_a_clock_that_jumps_ahead_empties_nothing(database, clocks, retention):
     made = retention()
     kept(database, AT)
     journal(database, *[entry(AT - DAY + number, number) for number in range(100)])
-    RulingLog(database, 100_000).append([ruling(AT)]).result(5)
+    RulingLog(database, 100_000).append([ruling(AT)]).result(60)
     made.run()
     clocks.passes(60)
     clocks.wall += 5 * 365 * DAY
@@ -322,7 +322,7 @@ def test_a_disk_that_hangs_holds_no_run_up(database, retention, monkeypatch, fir
     monkeypatch.setattr(database, "submit", hanging)
     with ThreadPoolExecutor() as aside:
         try:
-            error = aside.submit(retention().run).exception(10)
+            error = aside.submit(retention().run).exception(60)
         finally:
             answers.set()
     assert isinstance(error, StoreError)

@@ -34,7 +34,7 @@ def counts(database: Database) -> Counter[str]:
 def test_one_caller_crowds_out_nobody(database):
     """However much one asks, what another one asked before is still there; its own is bounded."""
     log = RulingLog(database, KEEP)
-    log.append([ruling("quiet", number) for number in range(5)]).result(5)
+    log.append([ruling("quiet", number) for number in range(5)]).result(60)
     for start in range(0, 20 * KEEP, 100):
         done = log.append([ruling("loud", start + number) for number in range(100)])
     done.result(30)
@@ -49,5 +49,5 @@ def test_the_bound_holds_over_restarts(database):
     """Runs that each ask little drop what earlier runs kept too much of."""
     for run in range(30):
         log = RulingLog(database, KEEP)
-        log.append([ruling("a", run * 100 + number) for number in range(100)]).result(5)
+        log.append([ruling("a", run * 100 + number) for number in range(100)]).result(60)
     assert counts(database)["a"] <= KEEP + 100

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 CLEAN = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 

@@ -10,6 +10,7 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "offline-engine.md"
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_names_the_flood(capsys: pytest.CaptureFixture[str]) -> None:
     """The code of the page, as it stands, ends with web-1 below one half."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)

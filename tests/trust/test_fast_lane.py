@@ -156,6 +156,7 @@ def test_an_envelope_that_is_no_longer_stated_is_no_longer_held() -> None:
     assert not line.open
 
 
+@pytest.mark.slow
 def test_ignored_features_say_nothing() -> None:
     """A role that may burn its processor is not held to account for it."""
     trusts = {}

@@ -46,6 +46,7 @@ def test_three_days_off_forgive_nothing(known: Known) -> None:
     assert scores.trust[WATCHED] > 0.6
 
 
+@pytest.mark.slow
 def test_watched_time_forgives(known: Known) -> None:
     """Being off only puts off what is served: after the same time of being watched it is back."""
     engine, fleet = known
@@ -56,6 +57,7 @@ def test_watched_time_forgives(known: Known) -> None:
     assert last(fleet.run(engine, round(4 * DAY / TICK))).trust[BAD] > 0.8
 
 
+@pytest.mark.slow
 def test_a_repeated_offender_is_remembered_over_a_silence(known: Known) -> None:
     """Repetitions, and what was found, are forgotten in watched time only."""
     engine, fleet = known
@@ -71,6 +73,7 @@ def test_a_repeated_offender_is_remembered_over_a_silence(known: Known) -> None:
     assert bad[BAD] == pytest.approx(held)
 
 
+@pytest.mark.slow
 def test_silence_takes_nobody_below_a_stranger(known: Known) -> None:
     """Whoever has one grave finding behind it and is then off for a month is trusted no more than a
     stranger, and no less: what is held against it outlasts the good, and does not outweigh it."""

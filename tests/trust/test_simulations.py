@@ -209,6 +209,7 @@ def test_an_attacker_inside_a_fleet_wide_spike_is_still_seen(known: Known) -> No
     assert lowest < 0.5
 
 
+@pytest.mark.slow
 def test_a_permanent_level_shift_is_accepted_within_the_configured_time(known: Known) -> None:
     """A new level is suspicious at first and normal within a week: no lock-out."""
     engine, fleet = known
@@ -223,6 +224,7 @@ def test_a_permanent_level_shift_is_accepted_within_the_configured_time(known: K
     assert days[-1].min() > 0.7
 
 
+@pytest.mark.slow
 def test_a_new_nightly_job_costs_little_and_then_nothing(known: Known) -> None:
     """An hour of heavy disk and processor every night is normal within two weeks."""
     engine, fleet = known
@@ -238,6 +240,7 @@ def test_a_new_nightly_job_costs_little_and_then_nothing(known: Known) -> None:
     assert nights.mean() * 16 < 5.0
 
 
+@pytest.mark.slow
 def test_a_job_that_always_ran_is_never_narrowed() -> None:
     """A guest with a heavy nightly job since its first day stays above one half."""
     engine, fleet = Engine(FEATURES, GUESTS), Fleet()
@@ -250,6 +253,7 @@ def test_a_job_that_always_ran_is_never_narrowed() -> None:
     assert min(trusts[288 * 3 :]) >= 0.5
 
 
+@pytest.mark.slow
 def test_benign_teaches_at_once_and_attack_takes_back(known: Known) -> None:
     """After "benign" the same behaviour is normal; after "attack" it is not."""
     engine, fleet = known
@@ -268,6 +272,7 @@ def test_benign_teaches_at_once_and_attack_takes_back(known: Known) -> None:
     assert lowest[3] < 0.5
 
 
+@pytest.mark.slow
 def test_what_nobody_called_an_attack_is_conceded_after_the_hold(known: Known) -> None:
     """An hour of load that nobody acknowledged is suspicious once, not every week."""
     engine, fleet = known
@@ -282,6 +287,7 @@ def test_what_nobody_called_an_attack_is_conceded_after_the_hold(known: Known) -
     assert lowest[0] < 0.5 <= lowest[1]
 
 
+@pytest.mark.slow
 def test_attack_takes_back_what_entered_the_record_after_the_hold(known: Known) -> None:
     """Called an attack after five days, it is not normal afterwards either."""
     engine, fleet = known

@@ -28,12 +28,14 @@ def crossing(seconds: float) -> float:
     return float("inf")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [5.0, 7.0, 30.0, 60.0, 90.0, 150.0, 300.0])
 def test_a_flood_is_seen_within_a_quarter_of_an_hour_at_any_cadence(seconds: float) -> None:
     """From 5 s to 300 s the crossing comes within fifteen minutes."""
     assert crossing(seconds) <= 900.0
 
 
+@pytest.mark.slow
 def test_short_ticks_are_averaged_not_judged_one_by_one() -> None:
     """One wild tick of five seconds in an hour is not evidence of anything."""
     engine, fleet = Engine(FEATURES, 3), Fleet(3)
@@ -55,6 +57,7 @@ def test_judgement_comes_once_a_stride() -> None:
     assert sum(judged) == 12
 
 
+@pytest.mark.slow
 def test_a_step_of_the_clock_changes_nothing_that_is_bad() -> None:
     """A clock that jumps a year ahead or back launders nothing and demotes nobody."""
     engine, fleet = Engine(FEATURES, 3), Fleet(3)
