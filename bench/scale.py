@@ -27,10 +27,9 @@ from typing import Any
 from bench.clock import Clock
 from bench.repository import BEGIN, DAY, month
 from bench.results import write
-from bench.stages import Stopwatch, until_published
+from bench.stages import STAGES, Stopwatch, until_published
 from bench.standing import Standing
 from trustd.daemon.build import DATABASE
-from trustd.pipeline.remembering import TICKS
 from trustd.repository import Database
 
 SIZES = (100, 1_000, 10_000)
@@ -38,6 +37,8 @@ WARM = 4
 """Ticks of each size before any is measured."""
 TURN = 6
 """Ticks of one size, before it is the next one's turn."""
+STAGED = 2
+"""Ticks in each turn that are told by stages."""
 TROUBLED = 100
 """One guest in so many has something open against it."""
 ASKED = 25
@@ -162,6 +163,7 @@ def growth(sizes: Sequence[int], turns: int, directory: Path) -> dict[str, float
     """Processor time and memory by the number of guests; the sizes take turns."""
     figures: dict[str, float] = {}
     spent: dict[int, list[list[float]]] = {guests: [] for guests in sizes}
+    staged: dict[int, list[dict[str, float]]] = {guests: [] for guests in sizes}
     with daemons((1, *sizes), directory) as (least, *others):
         for remote in (least, *others):
             remote.ask("ticks", WARM)
@@ -169,6 +171,7 @@ def growth(sizes: Sequence[int], turns: int, directory: Path) -> dict[str, float
         for _ in range(turns):
             for remote in others:
                 spent[remote.guests].append(remote.ask("ticks", TURN))
+                staged[remote.guests].append(remote.ask("stages", STAGED))
         least.ask("ticks", TURN)
         bare = least.ask("resident")
         figures["resident_1_guest_mib"] = bare
@@ -181,8 +184,9 @@ def growth(sizes: Sequence[int], turns: int, directory: Path) -> dict[str, float
             figures[f"tick_{name}_cpu_ms_mean"] = mean(every)
             figures[f"tick_{name}_cpu_us_a_guest"] = 1e3 * mean(every) / remote.guests
             figures[f"resident_{name}_mib"] = remote.ask("resident")
-            # one stretch of history is packed in these, as is due
-            stages = remote.ask("stages", TICKS)
+            stages = {
+                stage: mean(each[stage] for each in staged[remote.guests]) for stage in STAGES
+            }
             for stage, cost in stages.items():
                 figures[f"stage_{name}_{stage}_cpu_ms"] = cost
             figures[f"reply_to_assessments_{name}_cpu_ms"] = until_published(stages)
