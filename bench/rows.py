@@ -273,8 +273,8 @@ FRONT = (
         "attacks that it sees at that price",
         None,
         "scoring",
-        "{engine_every_detected_share:.1%} of 875, standard error "
-        "{engine_every_detected_share_standard_error:.1%}; after "
+        "{engine_every_detected_share:.3f} of 875, standard error "
+        "{engine_every_detected_share_standard_error:.3f}; after "
         "{engine_every_delay_minutes_median:.0f} minutes in the median",
         "bench-scoring DATA=FOLDER",
     ),

@@ -158,7 +158,7 @@ class Waiting:
     def waiting(self) -> int:
         return self._number
 
-    async def listed(self, *, everything: bool, most: int) -> IncidentList:
+    def listed(self, *, everything: bool, most: int) -> IncidentList:
         first = IncidentSummary(
             number=41,
             guest=made(0).id,
