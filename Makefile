@@ -82,7 +82,7 @@ bench-scoring: ## Measure the scoring engine on real telemetry: DATA=folder (an 
 	@tools/setup.sh bench
 	$(PYTHON) -m bench.scoring $(if $(DATA),--data $(DATA))
 
-soak: ## Run a month with 100 guests that come and go; fails where something grows (an hour)
+soak: ## Run a month with 300 guests that come and go; fails where something grows (half an hour)
 	@tools/setup.sh check
 	$(PYTHON) -m bench.soak
 

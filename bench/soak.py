@@ -164,7 +164,7 @@ def grown(looks: Sequence[Look]) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=float, default=MONTH)
-    parser.add_argument("--guests", type=int, default=100)
+    parser.add_argument("--guests", type=int, default=300)
     parser.add_argument("--interval", type=float, default=240.0, help="seconds between two ticks")
     asked = parser.parse_args()
     began, spent = time.monotonic(), time.process_time()
