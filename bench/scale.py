@@ -195,6 +195,8 @@ def growth(sizes: Sequence[int], turns: int, directory: Path) -> dict[str, float
             mean(more) / mean(less) for less, more in zip(spent[small], spent[large], strict=True)
         ]
         figures[f"cpu_{large}_over_{small}"] = median(ratios)
+        early, late = (figures[f"reply_to_assessments_{n}_guests_cpu_ms"] for n in (small, large))
+        figures[f"reply_to_assessments_{large}_over_{small}"] = late / early
         more, less = (figures[f"resident_{each}_guests_mib"] - bare for each in (large, small))
         figures[f"memory_{large}_over_{small}"] = more / less
     return figures
