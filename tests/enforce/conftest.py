@@ -8,6 +8,7 @@ from tests.enforce.standing import MemoryLedger
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.spec import Disk, GuestSpec
+from tests.lab.waiting import wait_until
 from trustd.enforce import Enforcer, EnforceSettings, Ledger, standard_actuators
 from trustd.hypervisor import ControlConnection, HypervisorSettings
 
@@ -73,3 +74,19 @@ def neighbour(_neighbour: Guest) -> Guest:
     """A second running guest, whom another one can reach."""
     _neighbour.quiet()
     return _neighbour
+
+
+@pytest.fixture(scope="module")
+def _plugged(hypervisor: Hypervisor) -> Iterator[Guest]:
+    spec = GuestSpec("plugged", disks=(Disk(), Disk(format="raw")))
+    with hypervisor.guest(spec) as started:
+        yield started
+
+
+@pytest.fixture
+def plugged(_plugged: Guest) -> Iterator[Guest]:
+    """A running guest whose devices are all there; afterwards it hears what is asked of it."""
+    _plugged.quiet()
+    wait_until(lambda: _plugged.devices() == {"vda", "vdb", "eth0"}, "all devices", seconds=10)
+    yield _plugged
+    _plugged.stubborn(on=False)

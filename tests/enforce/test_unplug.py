@@ -1,7 +1,6 @@
 """Devices that leave a real guest: asked, refused, gone, and the very same back again."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,13 +18,10 @@ from tests.enforce.standing import (
     statuses,
 )
 from tests.lab.guest import Guest
-from tests.lab.hypervisor import Hypervisor
-from tests.lab.spec import Disk, GuestSpec
 from tests.lab.waiting import wait_until
 from trustd.enforce import Enforcer, EnforceSettings
 from trustd.enforce.actuators import DiskThrottle, NicLink, Pause, Unplug
-from trustd.enforce.actuators.unplug import GONE, NOT_LET_GO
-from trustd.errors import Refused, TimedOut
+from trustd.enforce.actuators.unplug import NOT_LET_GO
 from trustd.hypervisor import ControlConnection
 from trustd.hypervisor.description import guest_from_xml
 from trustd.model import Action, GuestEvent, GuestId, GuestState, Setting
@@ -36,20 +32,10 @@ OUT: Setting = {"attached": False}
 DOWN: Setting = {"link": "down"}
 
 
-@pytest.fixture(scope="module")
-def _plugged(hypervisor: Hypervisor) -> Iterator[Guest]:
-    spec = GuestSpec("plugged", disks=(Disk(), Disk(format="raw")))
-    with hypervisor.guest(spec) as started:
-        yield started
-
-
 @pytest.fixture
-def subject(_plugged: Guest) -> Iterator[Guest]:
+def subject(plugged: Guest) -> Guest:
     """A running guest with a second disk; each test gives back what it takes."""
-    _plugged.quiet()
-    wait_until(lambda: _plugged.devices() == {"vda", "vdb", "eth0"}, "all devices", seconds=10)
-    yield _plugged
-    _plugged.stubborn(on=False)
+    return plugged
 
 
 @pytest.fixture
@@ -343,70 +329,6 @@ def test_where_the_policy_says_so_a_guest_that_refuses_is_paused(
     _settled(following, subject)
     assert _lasting(everything(subject)) == _lasting(before)
     _forgotten(following, ledger)
-
-
-def test_a_guest_has_its_time_again_where_nobody_asked_for_long(subject: Guest) -> None:
-    """Patience is for one asking: after a long pause the guest is asked anew, not blamed."""
-    ahead = [0.0]
-    lever = Unplug(patience=1000.0, moment=0.1, clock=lambda: time.monotonic() + ahead[0])
-
-    def asked(after: float) -> type[Exception]:
-        ahead[0] += after
-        with subject.domain() as domain, pytest.raises((Refused, TimedOut)) as error:
-            lever.write(domain, "vdb", GONE)
-        return error.type
-
-    with subject.domain() as domain:
-        before = lever.read(domain, "vdb")
-    subject.stubborn(on=True)
-    assert asked(0.0) is TimedOut
-    for _ in range(9):
-        assert asked(100.0) is TimedOut
-    assert asked(150.0) is Refused
-    assert asked(3600.0) is TimedOut
-
-    subject.stubborn(on=False)
-    with subject.domain() as domain:
-        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
-        lever.write(domain, "vdb", before)
-
-
-class _Listened:
-    """A guest's domain as libvirt gives it, and how often it was asked to let go of something."""
-
-    def __init__(self, domain: libvirt.virDomain) -> None:
-        self._domain = domain
-        self.asked = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._domain, name)
-
-    def detachDeviceAlias(self, alias: str, flags: int) -> None:  # noqa: N802 - libvirt's name
-        self.asked += 1
-        self._domain.detachDeviceAlias(alias, flags)
-
-
-def test_a_guest_that_was_asked_is_left_some_seconds_before_it_is_asked_again(
-    subject: Guest,
-) -> None:
-    """Asked twice while it lets go, it would throw out what is plugged in there afterwards."""
-    ahead = [0.0]
-    lever = Unplug(patience=1000.0, moment=0.1, clock=lambda: time.monotonic() + ahead[0])
-    subject.stubborn(on=True)
-    with subject.domain() as domain:
-        listened, before = _Listened(domain), lever.read(domain, "vdb")
-        for _ in range(3):
-            with pytest.raises(TimedOut):
-                lever.write(listened, "vdb", GONE)
-        assert listened.asked == 1
-        ahead[0] = 6.0
-        with pytest.raises(TimedOut):
-            lever.write(listened, "vdb", GONE)
-        assert listened.asked == 2
-
-        subject.stubborn(on=False)
-        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
-        lever.write(domain, "vdb", before)
 
 
 def test_a_new_run_has_its_devices_and_is_unplugged_anew(
