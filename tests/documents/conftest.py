@@ -9,9 +9,9 @@ from tests.lab.playground import Playground
 from tests.lab.waiting import wait_until
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def playground() -> Iterator[Playground]:
-    """A hypervisor with two guests that obey."""
+    """A hypervisor with two guests that obey; one for each module, for pages label guests."""
     with Playground() as started:
         started.boot()
         yield started
