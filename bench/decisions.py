@@ -1,7 +1,9 @@
 """Time decisions as a service gets them: round trips over the unix socket, and batches.
 
 A served decision point in a process of its own, a client that writes and reads raw bytes
-in this one. What is told is wall time of the whole round trip, the client included.
+in this one. What is told is wall time of the whole round trip, the client included, on
+processors that are kept awake; single decisions are asked of several services, one after
+the other, since no two runs of a program lie in memory alike.
 
     python -m bench.decisions
 """
@@ -22,11 +24,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from bench.processor import awake
 from bench.results import write
 from tests.conformance.client import EVALUATION, EVALUATIONS
 from tests.decisions.serving import guest, policy, serving, world
 
-SINGLE, BATCHES, BATCH, WARM = 3000, 200, 1000, 300
+SERVICES, SINGLE, BATCHES, BATCH, WARM = 5, 3000, 200, 1000, 300
 TICK = 0.001
 GUESTS = 1000
 VOLUME = "/pool/web.qcow2"
@@ -123,13 +126,17 @@ def service(how: str) -> Iterator[socket.socket]:
 
 
 def main() -> None:
-    with service("serve") as connection:
-        permit = request(EVALUATION, question(7))
-        denial = request(EVALUATION, question(7, "fly"))
-        timed(connection, permit, WARM, 1)
-        single = timed(connection, permit, SINGLE, 1)
-        denied = timed(connection, denial, SINGLE, 0)
-    again, first = batches("serve"), batches("anew")
+    permit = request(EVALUATION, question(7))
+    denial = request(EVALUATION, question(7, "fly"))
+    single: list[float] = []
+    denied: list[float] = []
+    with awake():
+        for _ in range(SERVICES):
+            with service("serve") as connection:
+                timed(connection, permit, WARM, 1)
+                single += timed(connection, permit, SINGLE, 1)
+                denied += timed(connection, denial, SINGLE, 0)
+        again, first = batches("serve"), batches("anew")
     write(
         "decisions",
         {
