@@ -24,10 +24,10 @@ check unit test: export PYTHONDONTWRITEBYTECODE :=
 UNIT := $(PYTHON) -m pytest -q -n auto --dist worksteal
 
 # On a starved machine an emulated guest misses deadlines. A test on real guests that failed is tried
-# once more, and the report says so (tests/conftest.py); any other only where a wait ran out.
+# again, and the report says so (tests/lab/tries.py); any other only where a wait ran out.
 test: ## Run every test, on real guests too (root)
 	@tools/setup.sh test
-	$(PYTHON) -m pytest --reruns 1 --only-rerun LabError
+	$(PYTHON) -m pytest --reruns 2 --only-rerun LabError
 
 unit: ## Run the tests that need no guest
 	@tools/setup.sh check
