@@ -18,13 +18,17 @@ SPECS = (
     *(GuestSpec(f"g{number}", labels={"app": "web"}, devices=(FREE_PORTS,)) for number in range(7)),
 )
 
+# Seconds for a machine that is ten times slower than a host: what is promised of a deadline is
+# promised of any.
+PATIENCE = {"deadline": 5.0, "longest": 60.0}
+
 OpenDoor = Callable[..., LibvirtHypervisor]
 
 
 @pytest.fixture(scope="package")
 def fleet(shared: Path) -> Iterator[Hypervisor]:
     with Hypervisor("fleet", shared=[shared]) as started:
-        started.start(*SPECS)
+        started.start(*SPECS, seconds=280)
         yield started
 
 
@@ -45,11 +49,11 @@ def open_door(fleet: Hypervisor) -> Iterator[OpenDoor]:
 
 @pytest.fixture
 def door(open_door: OpenDoor) -> LibvirtHypervisor:
-    return open_door()
+    return open_door(**PATIENCE)
 
 
 @pytest.fixture
 def control(fleet: Hypervisor) -> Iterator[ControlConnection]:
-    connection = ControlConnection(HypervisorSettings(uri=fleet.uri))
+    connection = ControlConnection(HypervisorSettings(uri=fleet.uri, **PATIENCE))
     yield connection
     connection.close()

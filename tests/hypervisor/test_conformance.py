@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.hypervisor.conftest import PATIENCE
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_until
 from trustd.hypervisor import (
@@ -26,24 +28,26 @@ TICKS = 8
 def perform(door: Door, fleet: Hypervisor) -> list[GuestEvent]:
     """A few ticks in which a guest is paused and resumed and another one freezes."""
     events: list[GuestEvent] = []
-    wait_until(door.resynced, "the door is connected", seconds=20)
-    for tick in range(TICKS):
-        with fleet.guests[1].domain() as domain:
+    wait_until(door.resynced, "the door is connected", seconds=60)
+    paused, frozen = fleet.guests[1], fleet.guests[3]
+    with paused.domain() as domain, ExitStack() as mended:
+        for tick in range(TICKS):
             if tick == 2:
                 domain.suspend()
+                mended.callback(domain.resume)
             if tick == 4:
-                domain.resume()
-                fleet.guests[3].freeze()
-        door.sample()
-        events.extend(door.events())
-        door.inventory()
-    fleet.guests[3].thaw()
+                mended.close()
+                frozen.freeze()
+                mended.callback(frozen.thaw)
+            door.sample()
+            events.extend(door.events())
+            door.inventory()
 
     def resumed() -> bool:
         events.extend(door.events())
         return any(event.what == "resumed" for event in events)
 
-    wait_until(resumed, "the events arrived", seconds=10)
+    wait_until(resumed, "the events arrived", seconds=60)
     door.sample()
     return events
 
@@ -51,7 +55,7 @@ def perform(door: Door, fleet: Hypervisor) -> list[GuestEvent]:
 @pytest.fixture(scope="module")
 def recording(fleet: Hypervisor, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recording") / "fleet.jsonl"
-    settings = HypervisorSettings(uri=fleet.uri_readonly)
+    settings = HypervisorSettings(uri=fleet.uri_readonly, **PATIENCE)
     recorder = Recorder(LibvirtHypervisor(settings), path, at=1.0)
     recorder.start()
     perform(recorder, fleet)
@@ -63,7 +67,7 @@ def recording(fleet: Hypervisor, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def subject(
     request: pytest.FixtureRequest, fleet: Hypervisor, recording: Path, tmp_path: Path
 ) -> Iterator[Door]:
-    settings = HypervisorSettings(uri=fleet.uri_readonly)
+    settings = HypervisorSettings(uri=fleet.uri_readonly, **PATIENCE)
     makers: dict[str, Callable[[], Door]] = {
         "libvirt": lambda: LibvirtHypervisor(settings),
         "recorder": lambda: Recorder(LibvirtHypervisor(settings), tmp_path / "again", at=1.0),
@@ -77,7 +81,7 @@ def subject(
 
 def test_its_first_inventory_comes_with_a_resync(subject, fleet):
     """Whoever starts late or early reads everything once at the beginning."""
-    wait_until(subject.resynced, "a resync", seconds=20)
+    wait_until(subject.resynced, "a resync", seconds=60)
     assert not subject.resynced()
     subject.sample()
     inventory = subject.inventory()
@@ -87,7 +91,7 @@ def test_its_first_inventory_comes_with_a_resync(subject, fleet):
 
 def test_its_readings_name_every_guest_and_never_go_back_in_time(subject, fleet):
     """Each reading has all guests of the host, dated after the reading before."""
-    wait_until(subject.resynced, "a resync", seconds=20)
+    wait_until(subject.resynced, "a resync", seconds=60)
     before = 0.0
     for _ in range(TICKS):
         reading = subject.sample()
@@ -104,16 +108,16 @@ def test_its_readings_name_every_guest_and_never_go_back_in_time(subject, fleet)
 
 def test_it_says_that_it_is_up(subject):
     """The condition agrees with the readings."""
-    wait_until(subject.resynced, "a resync", seconds=20)
+    wait_until(subject.resynced, "a resync", seconds=60)
     assert subject.sample().error == ""
-    condition = subject.condition()
-    assert condition.up
-    assert condition.error == ""
+    # the resync is told a moment before the connection is called up
+    wait_until(lambda: subject.condition().up, "it is up", seconds=60)
+    assert subject.condition().error == ""
 
 
 def test_what_cannot_be_changed_is_not_changed(subject):
     """A mapping that was handed out does not change under its reader."""
-    wait_until(subject.resynced, "a resync", seconds=20)
+    wait_until(subject.resynced, "a resync", seconds=60)
     inventory = subject.inventory()
     names = {guest.name for guest in inventory.values()}
     with pytest.raises(TypeError):
@@ -136,7 +140,7 @@ def test_a_replay_gives_exactly_what_was_recorded(fleet, tmp_path):
             self.given.append(super().sample())
             return self.given[-1]
 
-    door = Remembering(HypervisorSettings(uri=fleet.uri_readonly))
+    door = Remembering(HypervisorSettings(uri=fleet.uri_readonly, **PATIENCE))
     recorder = Recorder(door, tmp_path / "file", at=1.0)
     recorder.start()
     events = perform(recorder, fleet)

@@ -7,6 +7,7 @@ import time
 import libvirt
 import pytest
 
+from tests.hypervisor.conftest import PATIENCE
 from tests.lab.waiting import wait_until
 from trustd.errors import NoSuchGuest, Refused, TimedOut, Unreachable
 from trustd.hypervisor import ControlConnection, HypervisorSettings
@@ -54,7 +55,7 @@ def test_another_exception_passes_unchanged(control, fleet):
 
 def test_a_frozen_emulator_times_out_and_holds_up_no_other_guest(fleet):
     """A call that hangs is given up in time; calls for others go on, up to the limit."""
-    control = ControlConnection(HypervisorSettings(uri=fleet.uri, calls=2))
+    control = ControlConnection(HypervisorSettings(uri=fleet.uri, calls=2, **PATIENCE))
     victim, other = fleet.guests[2], fleet.guests[3]
     live = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
@@ -66,16 +67,17 @@ def test_a_frozen_emulator_times_out_and_holds_up_no_other_guest(fleet):
         began = time.monotonic()
         with pytest.raises(TimedOut, match=r"0\.3 s"):
             control.call(victim.uuid, hang, timeout=0.3)
-        assert time.monotonic() - began < 1.0
-        assert control.call(other.uuid, lambda domain: domain.name(), timeout=5) == other.name
+        # libvirt itself gives up after 30 s
+        assert time.monotonic() - began < 10.0
+        assert control.call(other.uuid, lambda domain: domain.name(), timeout=60) == other.name
         with pytest.raises(TimedOut):
             control.call(victim.uuid, hang, timeout=0.3)
         with pytest.raises(TimedOut, match="every call slot"):
-            control.call(other.uuid, lambda domain: domain.name(), timeout=5)
+            control.call(other.uuid, lambda domain: domain.name(), timeout=60)
         assert not control.available()
     finally:
         victim.thaw()
-    wait_until(control.available, "the hung calls came back", seconds=10)
+    wait_until(control.available, "the hung calls came back", seconds=60)
     control.close()
 
 

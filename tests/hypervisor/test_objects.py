@@ -28,10 +28,12 @@ def pool(hypervisor):
     hypervisor.path("/var/lib/trustd-pool").mkdir(exist_ok=True)
     with hypervisor.connection() as connection:
         made = connection.storagePoolCreateXML(POOL)
-        made.createXML(VOLUME.format("data.raw"))
-        yield "images"
-        made.storageVolLookupByName("data.raw").delete()
-        made.destroy()
+        try:
+            volume = made.createXML(VOLUME.format("data.raw"))
+            yield "images"
+            volume.delete()
+        finally:
+            made.destroy()
 
 
 @pytest.fixture
@@ -90,8 +92,10 @@ def test_a_network_keeps_its_labels_when_it_is_renamed(hypervisor, objects):
 
     with hypervisor.connection() as connection:
         defined = connection.networkDefineXML(NETWORK.format("before", UUID))
-        soon(lambda: labels("before") == {"zone": "front"}, "the name is known")
-        defined.undefine()
+        try:
+            soon(lambda: labels("before") == {"zone": "front"}, "the name is known")
+        finally:
+            defined.undefine()
         defined = connection.networkDefineXML(NETWORK.format("after", UUID))
         try:
             soon(lambda: labels("after") == {"zone": "front"}, "the new name is known")

@@ -21,7 +21,7 @@ HOSTILE = "<b>\"'&amp; ../../etc $(reboot) \N{RIGHT-TO-LEFT OVERRIDE}"
 
 @pytest.fixture
 def connected(door: LibvirtHypervisor, fleet: Hypervisor) -> LibvirtHypervisor:
-    wait_until(door.resynced, "the inventory was read", seconds=10)
+    wait_until(door.resynced, "the inventory was read", seconds=60)
     assert not door.resynced()
     assert set(door.inventory()) == {guest.uuid for guest in fleet.guests}
     return door
@@ -45,7 +45,7 @@ def heard(connected: LibvirtHypervisor) -> Callable[..., Heard]:
                 for event in events
             )
 
-        wait_until(found, f"an event {kind} {what} {detail}", seconds=15)
+        wait_until(found, f"an event {kind} {what} {detail}", seconds=60)
         return events
 
     return until
@@ -86,15 +86,18 @@ def test_stop_and_start_are_heard_and_the_inventory_agrees(connected, heard, fle
     """When an event is given out, the inventory already holds what it announced."""
     guest = fleet.guests[7]
     guest.destroy()
-    (stopped,) = [e for e in heard("lifecycle", "stopped") if e.what == "stopped"]
-    assert (stopped.guest, stopped.name, stopped.detail) == (guest.uuid, guest.name, "destroyed")
-    assert connected.inventory()[guest.uuid].state is GuestState.SHUTOFF
-    assert connected.inventory()[guest.uuid].nics[0].tap == ""
-    guest.start()
+    try:
+        (stopped,) = [e for e in heard("lifecycle", "stopped") if e.what == "stopped"]
+        told = (stopped.guest, stopped.name, stopped.detail)
+        assert told == (guest.uuid, guest.name, "destroyed")
+        assert connected.inventory()[guest.uuid].state is GuestState.SHUTOFF
+        assert connected.inventory()[guest.uuid].nics[0].tap == ""
+    finally:
+        guest.start()
     heard("lifecycle", "started", "booted")
     assert connected.inventory()[guest.uuid].state is GuestState.RUNNING
     assert connected.inventory()[guest.uuid].nics[0].tap.startswith("vnet")
-    guest.wait_ready()
+    guest.wait_ready(seconds=240)
 
 
 def test_a_guest_keeps_its_identity_through_a_rename_and_goes_when_undefined(
@@ -103,13 +106,15 @@ def test_a_guest_keeps_its_identity_through_a_rename_and_goes_when_undefined(
     """A rename is heard as undefined and defined of one UUID; only undefining forgets it."""
     with fleet.connection() as rw:
         domain = rw.defineXML(definition("before"))
-        uuid = domain.UUIDString()
-        heard("lifecycle", "defined", "added")
-        assert connected.inventory()[uuid].name == "before"
-        domain.rename("after")
-        heard("lifecycle", "defined", "renamed")
-        assert connected.inventory()[uuid].name == "after"
-        domain.undefine()
+        try:
+            uuid = domain.UUIDString()
+            heard("lifecycle", "defined", "added")
+            assert connected.inventory()[uuid].name == "before"
+            domain.rename("after")
+            heard("lifecycle", "defined", "renamed")
+            assert connected.inventory()[uuid].name == "after"
+        finally:
+            domain.undefine()
     events = heard("lifecycle", "undefined", "removed")
     assert {event.guest for event in events} == {uuid}
     assert uuid not in connected.inventory()
@@ -157,10 +162,12 @@ def test_labels_follow_their_metadata(connected, heard, fleet):
     kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
     with guest.domain() as domain:
         domain.setMetadata(kind, document.format("db"), "trustd", LABELS, flags)
-        event = heard("metadata", "element")[-1]
-        assert event.facts == {"namespace": LABELS}
-        assert connected.inventory()[guest.uuid].labels == {"app": "db"}
-        domain.setMetadata(kind, document.format("web"), "trustd", LABELS, flags)
+        try:
+            (event,) = [e for e in heard("metadata", "element") if e.kind == "metadata"]
+            assert event.facts == {"namespace": LABELS}
+            assert connected.inventory()[guest.uuid].labels == {"app": "db"}
+        finally:
+            domain.setMetadata(kind, document.format("web"), "trustd", LABELS, flags)
 
 
 def test_hot_plugged_devices_come_and_go(connected, heard, fleet):
@@ -186,23 +193,28 @@ def test_hot_plugged_devices_come_and_go(connected, heard, fleet):
     def both_out() -> bool:
         return len(known().disks) == 1 and len(known().nics) == 1
 
+    before = guest.devices()
     with guest.domain() as domain:
         for device in (disk, nic):
             domain.attachDeviceFlags(device, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-        wait_until(both_in, "both devices are in the inventory", seconds=10)
+        wait_until(both_in, "both devices are in the inventory", seconds=60)
         assert known().disks[1].identity == "/var/lib/libvirt/images/extra.raw"
         assert known().disks[1].alias == "ua-extra-disk"
         assert known().nics[1].mac == "52:54:00:aa:bb:cc"
         events = heard("device-added")
         assert {e.guest for e in events if e.kind == "device-added"} == {guest.uuid}
+        # a guest that has not met a device yet does not hear that it is to let go of it
+        wait_until(
+            lambda: len(guest.devices()) == len(before) + 2, "the guest has both", seconds=90
+        )
         for alias in ("ua-extra-disk", "ua-extra-nic"):
             domain.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    wait_until(both_out, "both devices left the inventory", seconds=20)
+    wait_until(both_out, "both devices left the inventory", seconds=90)
 
     def removed() -> set[str | int]:
         return {e.facts["alias"] for e in heard("device-removed") if e.kind == "device-removed"}
 
-    wait_until(lambda: "ua-extra-disk" in removed(), "the disk's removal is heard", seconds=10)
+    wait_until(lambda: "ua-extra-disk" in removed(), "the disk's removal is heard", seconds=60)
 
 
 def test_a_changed_limit_says_which(connected, heard, fleet):
@@ -210,10 +222,12 @@ def test_a_changed_limit_says_which(connected, heard, fleet):
     guest = fleet.guests[4]
     with guest.domain() as domain:
         domain.setBlockIoTune("vda", {"write_iops_sec": 5000}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-        event = heard("tunable")[-1]
-        assert event.facts["blkdeviotune.disk"] == "vda"
-        assert event.facts["blkdeviotune.write_iops_sec"] == 5000
-        domain.setBlockIoTune("vda", {"write_iops_sec": 0}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        try:
+            event = next(e for e in heard("tunable") if e.kind == "tunable")
+            assert event.facts["blkdeviotune.disk"] == "vda"
+            assert event.facts["blkdeviotune.write_iops_sec"] == 5000
+        finally:
+            domain.setBlockIoTune("vda", {"write_iops_sec": 0}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def test_a_reboot_is_heard(connected, heard, fleet):
@@ -248,8 +262,11 @@ def test_a_flood_of_events_is_told_as_a_resync(connected, heard, fleet):
     with quiet.domain() as domain:
         domain.suspend()
         domain.resume()
-    wait_until(connected.resynced, "the loss is told", seconds=10)
+    # each of them has arrived, and none was fetched meanwhile
+    lost = 301 - 256
+    wait_until(lambda: connected.events_dropped >= lost, "the loss is counted", seconds=60)
+    wait_until(connected.resynced, "the loss is told", seconds=60)
     events = heard("lifecycle", "resumed")
     assert sum(event.guest == noisy.uuid for event in events) == 256
-    assert connected.events_dropped == 301 - 256
+    assert connected.events_dropped == lost
     assert {event.guest for event in events} == {noisy.uuid, quiet.uuid}

@@ -3,13 +3,14 @@
 The bulk call walks the guests one after the other and hangs at the first whose
 emulator does not answer. It then holds that guest's lock in libvirt, so the same call
 on another connection passes the guest by, with what is known without its emulator,
-and brings all others. That second call is made within the same tick.
+and brings all others. That second call is made within the same tick; where the first
+one comes back within the deadline after all, it counts.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 
@@ -103,7 +104,7 @@ class Sampler:
             done, _ = wait(calls, patience, FIRST_COMPLETED)
             for finished in sorted(done, key=calls.index, reverse=True):
                 if (error := finished.exception()) is None:
-                    return self._accepted(finished.result(), calls[: calls.index(finished)])
+                    return self._accepted(calls[: calls.index(finished) + 1], last)
                 if failed:
                     raise error
                 # The connection may have been lost since the last tick; the next call
@@ -112,7 +113,16 @@ class Sampler:
                 calls.remove(finished)
         return None
 
-    def _accepted(self, batch: Batch, earlier: Iterable[Future[Batch]]) -> Batch:
+    def _accepted(self, calls: Sequence[Future[Batch]], last: float) -> Batch:
+        """What the last of these brought, or an earlier one where that comes in time.
+
+        The last passed by whomever the others wait for: an emulator that is only slow would
+        look as if it hung, tick after tick.
+        """
+        *earlier, answered = calls
+        wait(earlier, max(0.0, last - time.monotonic()))
+        came = (call for call in earlier if call.done() and call.exception() is None)
+        batch = next(came, answered).result()
         usual = batch.seconds if self._usual is None else self._usual
         self._usual = usual + _SMOOTHING * (batch.seconds - usual)
         if not all(call.done() for call in earlier):
