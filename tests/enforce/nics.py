@@ -22,8 +22,9 @@ _LISTEN = """
 import collections, json, socket, sys, time
 bridge, mac, seconds = sys.argv[1], bytes.fromhex(sys.argv[2].replace(":", "")), float(sys.argv[3])
 seen = collections.Counter()
-with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as every:
-    every.bind((bridge, 0))
+# nothing before it is bound: until then it would hear the ports, ahead of their filters
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as every:
+    every.bind((bridge, 3))
     every.settimeout(0.1)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -89,15 +90,20 @@ def send(hypervisor: Hypervisor, address: str, *, port: int = 9, count: int = 50
     hypervisor.run(sys.executable, "-c", _SEND, address, str(port), str(count))
 
 
-def gets(guest: Guest, address: str, *, port: int = 9) -> bool:
+def gets(guest: Guest, address: str, *, port: int = 9, seconds: float = 30.0) -> bool:
     """Whether the guest's kernel counts most of what the host sends there."""
     before = guest.counters().received
     send(guest.hypervisor, address, port=port, count=50)
-    end = time.monotonic() + 2.0
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if guest.counters().received - before > 25_000:
             return True
     return False
+
+
+def misses(guest: Guest, address: str, *, port: int = 9) -> bool:
+    """Whether what the host sends there does not come, for as long as that usually takes."""
+    return not gets(guest, address, port=port, seconds=3.0)
 
 
 @contextmanager

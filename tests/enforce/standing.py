@@ -6,6 +6,7 @@ from typing import Any
 import libvirt
 
 from tests.lab.guest import Guest
+from tests.lab.waiting import wait_until
 from trustd.enforce import Desired, Enforcer
 from trustd.errors import StoreError
 from trustd.model import Action, GuestId, Intent, Mode, Outcome, Place, Setting
@@ -38,16 +39,25 @@ def everything(guest: Guest) -> dict[str, Any]:
     """The live and persistent XML, byte for byte, and every tunable that libvirt reports."""
     live = libvirt.VIR_DOMAIN_AFFECT_LIVE
     with guest.domain() as domain:
-        return {
+        # libvirt writes down that the guest has opened it, maybe after the guest has answered
+        wait_until(lambda: "state='connected'" in domain.XMLDesc(0), "a channel", seconds=60)
+        # these wait for whatever libvirt does to the guest, such as finding it after a restart
+        disks = {
+            guest.spec.disk_name(index): domain.blockIoTune(guest.spec.disk_name(index), live)
+            for index in range(len(guest.spec.disks))
+        }
+        return disks | {
             "live": domain.XMLDesc(0),
             "persistent": domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE),
             "cpu": domain.schedulerParametersFlags(live),
             "blkio": domain.blkioParameters(live),
             "memory": domain.memoryParameters(live),
-        } | {
-            guest.spec.disk_name(index): domain.blockIoTune(guest.spec.disk_name(index), live)
-            for index in range(len(guest.spec.disks))
         }
+
+
+def feels_link(guest: Guest, *, up: bool) -> None:
+    """Wait until the guest's kernel has taken in whether its first interface has a carrier."""
+    wait_until(lambda: guest.counters().carrier is up, f"carrier {up}", seconds=60)
 
 
 def action(guest: Guest, lever: str, setting: Setting, device: str | None = None) -> Action:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.enforce.conftest import SETTINGS
 from tests.enforce.nics import queues, send, tap
 from tests.enforce.shaping import supply
 from tests.enforce.standing import MemoryLedger, action, everything, reconciled, statuses
@@ -16,7 +17,7 @@ from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.spec import GuestSpec
 from tests.lab.waiting import wait_until
-from trustd.enforce import Enforcer, EnforceSettings, standard_actuators
+from trustd.enforce import Enforcer, standard_actuators
 from trustd.enforce.actuators import NicBandwidth
 from trustd.enforce.kernel import lacking
 from trustd.hypervisor import ControlConnection, HypervisorSettings
@@ -55,12 +56,12 @@ def enforcer_on(ledger: MemoryLedger) -> Iterator[Callable[[Hypervisor], Enforce
 
     def start(hypervisor: Hypervisor) -> Enforcer:
         door = ControlConnection(HypervisorSettings(uri=hypervisor.uri))
-        settings = EnforceSettings(patience=20.0, deadline=20.0, audit=3600)
-        started.append((Enforcer(door, ledger, standard_actuators(), settings), door))
+        started.append((Enforcer(door, ledger, standard_actuators(), SETTINGS), door))
         return started[-1][0]
 
     yield start
     for enforcer, door in started:
+        enforcer.restore_all(at=9.0, within=60)
         enforcer.close()
         door.close()
 
@@ -77,27 +78,25 @@ def test_both_limits_are_felt_and_given_back_to_the_byte(
     """Each direction has its own limit; afterwards definition and queues are as before."""
     enforcer = enforcer_on(limited.hypervisor)
     before, queued = everything(limited), queues(limited)
-    limited.flood(1000, to=unlimited.address)
-    unlimited.flood(1000, to=limited.address)
+    for sender, receiver in ((limited, unlimited), (unlimited, limited)):
+        sender.flood(1000, size=4000, to=receiver.address)  # in pieces, with less work for each
 
-    def both_above(floor: float) -> bool:
-        return (
-            limited.rates(seconds=0.5).received > floor
-            and unlimited.rates(seconds=0.5).received > floor
-        )
+    def both_arrive() -> None:
+        wait_until(lambda: limited.rates().received > 200_000, "much to it", seconds=60)
+        wait_until(lambda: unlimited.rates().received > 200_000, "much from it", seconds=60)
 
-    wait_until(lambda: both_above(250_000), "both floods arrive", seconds=30)
+    both_arrive()
     assert narrowed(enforcer, limited, SLOW) == ["applied"]
     wait_until(
-        lambda: 10_000 < limited.rates(seconds=2.0).received < 130_000, "slow to it", seconds=30
+        lambda: 10_000 < limited.rates(seconds=2.0).received < 130_000, "slow to it", seconds=60
     )
     wait_until(
-        lambda: 5_000 < unlimited.rates(seconds=2.0).received < 70_000, "slow from it", seconds=30
+        lambda: 5_000 < unlimited.rates(seconds=2.0).received < 70_000, "slow from it", seconds=60
     )
     assert statuses(reconciled(enforcer, limited)) == ["restored"]
     assert everything(limited) == before
     assert queues(limited) == queued
-    wait_until(lambda: both_above(250_000), "both floods arrive again", seconds=30)
+    both_arrive()
 
 
 @lab
@@ -111,17 +110,17 @@ def test_limits_of_the_operator_hold_and_come_back(
     port = tap(limited)
     with limited.domain() as domain:
         domain.setInterfaceParameters(port, {**limits, "outbound.average": 20}, 1)
-    before = everything(limited)
-    assert narrowed(enforcer, limited, SLOW) == ["applied"]
-    during = everything(limited)["live"]
-    assert "<inbound average='100'/>" in during
-    assert "<outbound average='20'/>" in during
-    assert statuses(reconciled(enforcer, limited)) == ["restored"]
-    assert everything(limited) == before
-    with limited.domain() as domain:
-        domain.setInterfaceParameters(
-            port, dict.fromkeys([*limits, "outbound.average", "outbound.burst"], 0), 1
-        )
+        try:
+            before = everything(limited)
+            assert narrowed(enforcer, limited, SLOW) == ["applied"]
+            during = everything(limited)["live"]
+            assert "<inbound average='100'/>" in during
+            assert "<outbound average='20'/>" in during
+            assert statuses(reconciled(enforcer, limited)) == ["restored"]
+            assert everything(limited) == before
+        finally:
+            none = dict.fromkeys([*limits, "outbound.average", "outbound.burst"], 0)
+            domain.setInterfaceParameters(port, none, 1)
     assert everything(limited) == plain
     assert queues(limited) == queued
 
@@ -141,7 +140,7 @@ def test_a_kernel_that_declines_leaves_nothing_behind(
     assert narrowed(enforcer, guest, {f"{way}_bytes_sec": 100_000}) == ["refused"]
     assert everything(guest) == before
     assert queues(guest) == queued
-    assert guest.reaches()
+    wait_until(guest.reaches, "the network", seconds=60)
     send(guest.hypervisor, guest.address)
     assert statuses(reconciled(enforcer, guest)) in (["restored"], [])
 

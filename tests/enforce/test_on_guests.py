@@ -1,25 +1,24 @@
 """The levers on a real guest: applied, felt inside, read back, undone to the byte."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import libvirt
 import pytest
 
+from tests.enforce.conftest import SETTINGS
 from tests.enforce.standing import (
     MemoryLedger,
     action,
     enforced,
     everything,
+    feels_link,
     reconciled,
     statuses,
 )
 from tests.lab.guest import Guest
-from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_until
 from trustd.enforce import Desired, Enforcer, standard_actuators
-from trustd.enforce.actuators import CpuQuota
-from trustd.hypervisor import ControlConnection
 from trustd.model import GuestEvent, GuestId, Mode, Setting
 
 pytestmark = pytest.mark.lab
@@ -27,6 +26,13 @@ pytestmark = pytest.mark.lab
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 FLOOR: Setting = {"write_bytes_sec": 4096, "write_iops_sec": 1}
 DOWN: Setting = {"link": "down"}
+THROTTLED = 2 * 65536
+"""Bytes a second: a request or two of a guest that may write 4096."""
+
+
+def _writes(guest: Guest) -> bool:
+    """Clearly more than where it is throttled, if far from what it tries."""
+    return guest.rates(seconds=1.0).written > 2 * THROTTLED
 
 
 def test_a_throttled_disk_is_felt_and_given_back_to_the_byte(
@@ -35,20 +41,20 @@ def test_a_throttled_disk_is_felt_and_given_back_to_the_byte(
     """At the floor rate the guest hardly writes; afterwards all is as it was, to the byte."""
     before = everything(subject)
     subject.write(2e6)
-    wait_until(lambda: subject.rates(seconds=0.3).written > 1e6, "writing", seconds=10)
+    wait_until(lambda: _writes(subject), "writing", seconds=60)
 
     applied = reconciled(enforcer, subject, action(subject, "disk-throttle", FLOOR))
     assert statuses(applied) == ["applied"]
-    assert 0 < applied[0].seconds < 1
+    assert 0 < applied[0].seconds < SETTINGS.deadline
     told = everything(subject)["vda"]
     assert (told["write_bytes_sec"], told["write_iops_sec"]) == (4096, 1)
     assert everything(subject)["vdb"] == before["vdb"]
-    wait_until(lambda: subject.rates(seconds=1.0).written <= 2 * 65536, "throttled", seconds=10)
+    wait_until(lambda: subject.rates().written <= THROTTLED, "throttled", seconds=60)
 
     assert statuses(reconciled(enforcer, subject)) == ["restored"]
     assert everything(subject) == before
     assert not ledger.kept
-    wait_until(lambda: subject.rates(seconds=0.3).written > 1e6, "writing again", seconds=20)
+    wait_until(lambda: _writes(subject), "writing again", seconds=60)
 
 
 def test_a_throttled_read_leaves_writes_alone(subject: Guest, enforcer: Enforcer) -> None:
@@ -57,9 +63,10 @@ def test_a_throttled_read_leaves_writes_alone(subject: Guest, enforcer: Enforcer
     floor: Setting = {"read_bytes_sec": 4096, "read_iops_sec": 1}
     reconciled(enforcer, subject, action(subject, "disk-throttle", floor))
     subject.write(2e6)
-    wait_until(lambda: subject.rates(seconds=0.5).written > 1e6, "writing", seconds=10)
+    wait_until(lambda: _writes(subject), "writing", seconds=60)
     subject.read(2e6)
-    wait_until(lambda: subject.rates(seconds=1.0).read <= 2 * 65536, "throttled", seconds=10)
+    wait_until(lambda: subject.rates().read <= THROTTLED, "throttled", seconds=60)
+    wait_until(lambda: _writes(subject), "writing on", seconds=60)
     reconciled(enforcer, subject)
     assert everything(subject) == before
 
@@ -70,68 +77,17 @@ def test_a_link_is_felt_and_given_back_to_the_byte(
     """Without a carrier the guest reaches nobody; afterwards all is as it was, to the byte."""
     before = everything(subject)
     assert "<link" not in before["live"]
-    assert subject.reaches()
+    wait_until(subject.reaches, "the network", seconds=60)
 
     applied = reconciled(enforcer, subject, action(subject, "nic-link", DOWN))
     assert statuses(applied) == ["applied"]
-    assert not subject.counters().carrier
+    feels_link(subject, up=False)
     assert not subject.reaches()
 
     assert statuses(reconciled(enforcer, subject)) == ["restored"]
     assert everything(subject) == before
     assert not ledger.kept
-    wait_until(subject.reaches, "the network again", seconds=10)
-
-
-def test_a_quota_is_felt_and_given_back_to_the_byte(
-    subject: Guest, enforcer: Enforcer, ledger: MemoryLedger
-) -> None:
-    """At a thirtieth of a processor the guest is slow; its XML never even shows it."""
-    before = everything(subject)
-    fast = subject.speed()
-
-    applied = reconciled(enforcer, subject, action(subject, "cpu-quota", {"percent": 3}))
-    assert statuses(applied) == ["applied"]
-    during = everything(subject)
-    assert (during["cpu"]["vcpu_quota"], during["cpu"]["emulator_quota"]) == (3000, 20000)
-    assert during["live"] == before["live"]
-    wait_until(lambda: subject.speed() < fast / 3, "slow", seconds=10)
-
-    assert statuses(reconciled(enforcer, subject)) == ["restored"]
-    assert everything(subject) == before
-    assert not ledger.kept
-    wait_until(lambda: subject.speed() > fast / 3, "fast again", seconds=10)
-
-
-def test_without_control_groups_a_quota_leaves_only_what_libvirt_keeps(
-    subject: Guest, control: ControlConnection, ledger: MemoryLedger, hypervisor: Hypervisor
-) -> None:
-    """Through libvirt every tunable comes back, and the XML but for quotas that say "none"."""
-    before = everything(subject)
-    enforcer = Enforcer(control, ledger, [CpuQuota(hypervisor.path("/sys/fs/no-such-mount"))])
-    applied = reconciled(enforcer, subject, action(subject, "cpu-quota", {"percent": 10}))
-    assert statuses(applied) == ["applied"]
-    assert everything(subject)["cpu"]["vcpu_quota"] == 10000
-    assert statuses(reconciled(enforcer, subject)) == ["restored"]
-    enforcer.close()
-
-    after = everything(subject)
-    left = "".join(
-        f"  {line}\n"
-        for line in (
-            "<cputune>",
-            "  <quota>-1</quota>",
-            "  <emulator_quota>-1</emulator_quota>",
-            "</cputune>",
-        )
-    )
-    assert left in after["live"]
-    assert after | {"live": after["live"].replace(left, "")} == before
-
-    subject.destroy()  # only a new run is rid of it
-    subject.start()
-    subject.wait_ready()
-    assert "cputune" not in everything(subject)["live"]
+    wait_until(subject.reaches, "the network again", seconds=60)
 
 
 def _limit_disks(domain: libvirt.virDomain) -> None:
@@ -151,22 +107,31 @@ def _limit_nothing(domain: libvirt.virDomain) -> None:
     domain.setSchedulerParametersFlags({"vcpu_quota": -1}, LIVE)
 
 
+@pytest.fixture
+def limited(subject: Guest) -> Iterator[Guest]:
+    """A guest whose administrator has limited it."""
+    with subject.domain() as domain:
+        try:
+            _limit_disks(domain)
+            _limit_processor(domain)
+            yield subject
+        finally:
+            _limit_nothing(domain)
+
+
 def test_limits_of_others_hold_while_narrowed_and_come_back(
-    subject: Guest, enforcer: Enforcer
+    limited: Guest, enforcer: Enforcer
 ) -> None:
     """An administrator's own limits are never loosened, not even in part, and come back whole."""
-    with subject.domain() as domain:
-        _limit_disks(domain)
-        _limit_processor(domain)
-    before = everything(subject)
+    before = everything(limited)
     applied = reconciled(
         enforcer,
-        subject,
-        action(subject, "cpu-quota", {"percent": 80}),
-        action(subject, "disk-throttle", FLOOR),
+        limited,
+        action(limited, "cpu-quota", {"percent": 80}),
+        action(limited, "disk-throttle", FLOOR),
     )
     assert statuses(applied) == ["applied", "applied"]
-    during = everything(subject)
+    during = everything(limited)
     assert during["cpu"]["vcpu_quota"] == 60000
     assert during["vda"]["read_bytes_sec"] == 10_000_000 - 4096
     assert during["vda"]["write_bytes_sec"] == 4096
@@ -174,10 +139,8 @@ def test_limits_of_others_hold_while_narrowed_and_come_back(
     assert during["vda"]["write_iops_sec_max"] == 0
     assert during["vdb"] == before["vdb"], "the disk that shared the limits is not narrowed"
 
-    assert statuses(reconciled(enforcer, subject)) == ["restored", "restored"]
-    assert everything(subject) == before
-    with subject.domain() as domain:
-        _limit_nothing(domain)
+    assert statuses(reconciled(enforcer, limited)) == ["restored", "restored"]
+    assert everything(limited) == before
 
 
 @pytest.mark.parametrize("said", ["up", "down"])
@@ -187,15 +150,17 @@ def test_a_link_that_was_stated_is_stated_afterwards(
     """A definition that says up says up afterwards, and a link that was down stays down."""
     with subject.domain() as domain:
         plain = _interface(domain)
-        domain.updateDeviceFlags(plain.replace("<model", f"<link state='{said}'/><model"), LIVE)
-    before = everything(subject)
-    first = statuses(reconciled(enforcer, subject, action(subject, "nic-link", DOWN)))
-    assert first == (["held"] if said == "down" else ["applied"])
-    assert not subject.counters().carrier
-    reconciled(enforcer, subject)
-    assert everything(subject) == before
-    with subject.domain() as domain:
-        domain.updateDeviceFlags(plain, LIVE)
+        try:
+            stated = plain.replace("<model", f"<link state='{said}'/><model")
+            domain.updateDeviceFlags(stated, LIVE)
+            before = everything(subject)
+            first = statuses(reconciled(enforcer, subject, action(subject, "nic-link", DOWN)))
+            assert first == (["held"] if said == "down" else ["applied"])
+            feels_link(subject, up=False)
+            reconciled(enforcer, subject)
+            assert everything(subject) == before
+        finally:
+            domain.updateDeviceFlags(plain, LIVE)
 
 
 def _interface(domain: libvirt.virDomain) -> str:
@@ -211,33 +176,20 @@ def test_somebody_elses_change_is_undone_now_and_kept_for_later(
     floor = action(subject, "disk-throttle", FLOOR)
     reconciled(enforcer, subject, floor)
     with subject.domain() as domain:
-        domain.setBlockIoTune("vda", {"total_bytes_sec": 5_000_000}, LIVE)
-        theirs = everything(subject)
+        try:
+            domain.setBlockIoTune("vda", {"total_bytes_sec": 5_000_000}, LIVE)
+            assert everything(subject)["vda"]["write_bytes_sec"] == 0
 
-    identity = GuestId(subject.uuid)
-    enforcer.mark([GuestEvent(identity, subject.name, "tunable", 2.0)])
-    assert statuses(enforcer.reconcile({}, at=2.0)[identity]) == ["applied"]
-    assert everything(subject)["vda"]["write_bytes_sec"] == 4096
+            identity = GuestId(subject.uuid)
+            enforcer.mark([GuestEvent(identity, subject.name, "tunable", 2.0)])
+            assert statuses(enforcer.reconcile({}, at=2.0)[identity]) == ["applied"]
+            assert everything(subject)["vda"]["write_bytes_sec"] == 4096
 
-    assert statuses(reconciled(enforcer, subject)) == ["restored"]
-    after = everything(subject)["vda"]
-    assert (after["total_bytes_sec"], after["write_iops_sec"]) == (5_000_000, 0)
-    with subject.domain() as domain:
-        domain.setBlockIoTune("vda", {"total_bytes_sec": 0}, LIVE)
-    assert theirs["vda"]["write_bytes_sec"] == 0
-    assert everything(subject) == before
-
-
-def test_a_narrower_state_over_a_narrow_one_is_undone_to_the_first(
-    subject: Guest, enforcer: Enforcer
-) -> None:
-    """Through several bands and back, the state before the first is what comes back."""
-    before = everything(subject)
-    for percent in (50, 10, 70):
-        wanted = action(subject, "cpu-quota", {"percent": percent})
-        assert statuses(reconciled(enforcer, subject, wanted)) == ["applied"]
-        assert everything(subject)["cpu"]["vcpu_quota"] == percent * 1000
-    assert statuses(reconciled(enforcer, subject)) == ["restored"]
+            assert statuses(reconciled(enforcer, subject)) == ["restored"]
+            after = everything(subject)["vda"]
+            assert (after["total_bytes_sec"], after["write_iops_sec"]) == (5_000_000, 0)
+        finally:
+            domain.setBlockIoTune("vda", {"total_bytes_sec": 0}, LIVE)
     assert everything(subject) == before
 
 
@@ -374,6 +326,7 @@ def test_a_restart_releases_nobody_before_it_knows_who_is_to_be_narrowed(
     before = everything(subject)
     down = action(subject, "nic-link", DOWN)
     reconciled(new_enforcer(), subject, down)
+    feels_link(subject, up=False)
     second = new_enforcer()
     second.resync()
     assert not second.reconcile({}, at=2.0)

@@ -34,7 +34,6 @@ def test_a_paused_guest_answers_nobody_and_goes_on_as_it_was(
     before = everything(subject)
     applied = reconciled(enforcer, subject, action(subject, "pause", PAUSED))
     assert statuses(applied) == ["applied"]
-    assert applied[0].seconds < 1
     assert _stands_still(subject)
     with pytest.raises(LabError):
         subject.wait_ready(seconds=2)
@@ -52,12 +51,14 @@ def test_a_guest_that_an_operator_paused_stays_paused(
     """Whom trustd did not stop it does not start."""
     with subject.domain() as domain:
         domain.suspend()
-    assert statuses(reconciled(enforcer, subject, action(subject, "pause", PAUSED))) == ["held"]
-    reconciled(enforcer, subject)
-    assert _stands_still(subject)
-    assert not ledger.kept
-    with subject.domain() as domain:
-        domain.resume()
+        try:
+            held = reconciled(enforcer, subject, action(subject, "pause", PAUSED))
+            assert statuses(held) == ["held"]
+            reconciled(enforcer, subject)
+            assert _stands_still(subject)
+            assert not ledger.kept
+        finally:
+            domain.resume()
     subject.wait_ready()
 
 

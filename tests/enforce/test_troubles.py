@@ -3,18 +3,21 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import libvirt
 import pytest
 
+from tests.enforce.conftest import SETTINGS
 from tests.enforce.standing import (
     MemoryLedger,
     action,
     enforced,
     everything,
+    feels_link,
     reconciled,
     statuses,
 )
@@ -23,7 +26,8 @@ from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.spec import GuestSpec
 from tests.lab.waiting import wait_until
-from trustd.enforce import Enforcer
+from trustd.enforce import Enforcer, standard_actuators
+from trustd.hypervisor import ControlConnection
 from trustd.model import GuestEvent, GuestId, Setting
 from trustd.repository import Database, IntentLedger
 
@@ -31,6 +35,20 @@ pytestmark = pytest.mark.lab
 
 FLOOR: Setting = {"write_bytes_sec": 4096, "write_iops_sec": 1}
 DOWN: Setting = {"link": "down"}
+GIVEN_UP = 5.0
+"""Seconds after which an emulator counts as hung; a busy machine takes less."""
+
+
+@pytest.fixture
+def brisk(
+    hypervisor: Hypervisor, control: ControlConnection, ledger: MemoryLedger
+) -> Iterator[Enforcer]:
+    """An enforcer that gives up what hangs, and waits until it has."""
+    levers = standard_actuators(hypervisor.path("/sys/fs/cgroup"))
+    started = Enforcer(control, ledger, levers, replace(SETTINGS, deadline=GIVEN_UP))
+    yield started
+    started.restore_all(at=9.0, within=60)
+    started.close()
 
 
 def _restarted(guest: Guest) -> GuestEvent:
@@ -38,9 +56,9 @@ def _restarted(guest: Guest) -> GuestEvent:
 
 
 def test_a_hung_emulator_delays_nobody_and_is_narrowed_when_it_goes_on(
-    subject: Guest, guests: StartGuests, enforcer: Enforcer, ledger: MemoryLedger
+    subject: Guest, guests: StartGuests, brisk: Enforcer, ledger: MemoryLedger
 ) -> None:
-    """One guest's QEMU hangs: the other is narrowed at once, the first as soon as it can be."""
+    """One guest's QEMU hangs: the other does not wait for it, and it is narrowed once it can be."""
     (other,) = guests(GuestSpec("prompt"))
     before = everything(subject)
     identity = GuestId(subject.uuid)
@@ -54,50 +72,50 @@ def test_a_hung_emulator_delays_nobody_and_is_narrowed_when_it_goes_on(
             ),
             GuestId(other.uuid): enforced(action(other, "disk-throttle", FLOOR)),
         }
-        told = enforcer.reconcile(wanted, at=1.0)
+        told = brisk.reconcile(wanted, at=1.0)
         assert statuses(told[GuestId(other.uuid)]) == ["applied"]
-        assert told[GuestId(other.uuid)][0].seconds < 0.5
+        assert told[GuestId(other.uuid)][0].seconds < GIVEN_UP
         assert statuses(told[identity]) == ["applied", "timed-out", "timed-out"]
-        assert enforcer.unsettled == 1
+        assert brisk.unsettled == 1
         began = time.monotonic()
-        assert identity not in enforcer.reconcile({}, at=2.0)  # nothing piles up behind it
-        assert time.monotonic() - began < 0.1
+        assert identity not in brisk.reconcile({}, at=2.0)  # nothing piles up behind it
+        assert time.monotonic() - began < GIVEN_UP
     finally:
         subject.thaw()
 
     def applied() -> bool:
-        enforcer.reconcile({}, at=3.0)
-        return set(statuses(enforcer.outcomes(identity))) == {"held"} and not enforcer.unsettled
+        brisk.reconcile({}, at=3.0)
+        return set(statuses(brisk.outcomes(identity))) == {"held"} and not brisk.unsettled
 
-    wait_until(applied, "narrowed once it goes on", seconds=10)
+    wait_until(applied, "narrowed once it goes on", seconds=60)
     during = everything(subject)
     assert during["vda"]["write_bytes_sec"] == 4096
     assert "<link state='down'/>" in during["live"]
-    assert statuses(reconciled(enforcer, subject)) == ["restored"] * 3
+    assert statuses(reconciled(brisk, subject)) == ["restored"] * 3
     assert everything(subject) == before
-    reconciled(enforcer, other)
+    reconciled(brisk, other)
     assert not ledger.kept
 
 
 def test_what_lands_late_is_given_back_when_nobody_wants_it_any_more(
-    subject: Guest, enforcer: Enforcer, ledger: MemoryLedger
+    subject: Guest, brisk: Enforcer, ledger: MemoryLedger
 ) -> None:
     """A call that was given up and lands after a change of mind does not stay in force."""
     before = everything(subject)
     identity = GuestId(subject.uuid)
     subject.freeze()
     try:
-        told = reconciled(enforcer, subject, action(subject, "disk-throttle", FLOOR))
+        told = reconciled(brisk, subject, action(subject, "disk-throttle", FLOOR))
         assert statuses(told) == ["timed-out"]
-        enforcer.reconcile({identity: enforced()}, at=2.0)
+        brisk.reconcile({identity: enforced()}, at=2.0)
     finally:
         subject.thaw()
 
     def settled() -> bool:
-        enforcer.reconcile({}, at=3.0)
-        return not enforcer.unsettled
+        brisk.reconcile({}, at=3.0)
+        return not brisk.unsettled
 
-    wait_until(settled, "given back", seconds=10)
+    wait_until(settled, "given back", seconds=60)
     assert everything(subject) == before
     assert not ledger.kept
 
@@ -113,26 +131,24 @@ def test_a_guest_that_restarts_while_narrowed_is_narrowed_again(
     subject.destroy()
     enforcer.mark([_restarted(subject)])
     assert enforcer.reconcile({}, at=2.0)[identity] == ()  # it is off: nothing to say
+    config, live = libvirt.VIR_DOMAIN_AFFECT_CONFIG, libvirt.VIR_DOMAIN_AFFECT_LIVE
     with subject.domain() as domain:  # the administrator gave it a limit of its own meanwhile
-        domain.setBlockIoTune(
-            "vda", {"total_bytes_sec": 7_000_000}, libvirt.VIR_DOMAIN_AFFECT_CONFIG
-        )
-    subject.start()
-    subject.wait_ready()
-    fresh = everything(subject)
-    assert fresh["vda"]["total_bytes_sec"] == 7_000_000
+        domain.setBlockIoTune("vda", {"total_bytes_sec": 7_000_000}, config)
+        try:
+            subject.start()
+            subject.wait_ready()
+            fresh = everything(subject)
+            assert fresh["vda"]["total_bytes_sec"] == 7_000_000
 
-    enforcer.mark([_restarted(subject)])
-    assert statuses(enforcer.reconcile({}, at=3.0)[identity]) == ["applied", "applied"]
-    assert everything(subject)["vda"]["write_bytes_sec"] == 4096
-    assert not subject.counters().carrier
-    assert statuses(reconciled(enforcer, subject)) == ["restored", "restored"]
-    assert everything(subject) == fresh
-    assert not ledger.kept
-
-    with subject.domain() as domain:
-        for where in (libvirt.VIR_DOMAIN_AFFECT_CONFIG, libvirt.VIR_DOMAIN_AFFECT_LIVE):
-            domain.setBlockIoTune("vda", {"total_bytes_sec": 0}, where)
+            enforcer.mark([_restarted(subject)])
+            assert statuses(enforcer.reconcile({}, at=3.0)[identity]) == ["applied", "applied"]
+            assert everything(subject)["vda"]["write_bytes_sec"] == 4096
+            feels_link(subject, up=False)
+            assert statuses(reconciled(enforcer, subject)) == ["restored", "restored"]
+            assert everything(subject) == fresh
+            assert not ledger.kept
+        finally:
+            domain.setBlockIoTune("vda", {"total_bytes_sec": 0}, config | live)
 
 
 def test_a_restart_of_libvirtd_loses_neither_the_limits_nor_the_way_back(
@@ -155,7 +171,7 @@ def test_a_restart_of_libvirtd_loses_neither_the_limits_nor_the_way_back(
         enforcer.reconcile({}, at=2.0)
         return statuses(enforcer.outcomes(identity)) == ["held"] * 3 and not enforcer.unsettled
 
-    wait_until(held, "held over the restart", seconds=10)
+    wait_until(held, "held over the restart", seconds=60)
     assert statuses(reconciled(enforcer, subject)) == ["restored"] * 3
     assert everything(subject) == before
 
@@ -194,13 +210,14 @@ def test_a_limit_in_the_definition_itself_is_the_guests_own(
     with subject.domain() as domain:
         xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
         plain = xml[xml.index("<interface") : xml.index("</interface>") + len("</interface>")]
-        domain.updateDeviceFlags(plain.replace("<model", "<link state='down'/><model"), config)
-    subject.start()
-    subject.wait_ready()
-    reconciled(enforcer, subject)
-    assert not subject.counters().carrier
-    with subject.domain() as domain:
-        domain.updateDeviceFlags(plain, config)
+        try:
+            domain.updateDeviceFlags(plain.replace("<model", "<link state='down'/><model"), config)
+            subject.start()
+            subject.wait_ready()
+            reconciled(enforcer, subject)
+            feels_link(subject, up=False)
+        finally:
+            domain.updateDeviceFlags(plain, config)
     subject.destroy()
     subject.start()
     subject.wait_ready()
@@ -228,7 +245,7 @@ enforcer = Enforcer(
     ControlConnection(HypervisorSettings(uri=uri)),
     IntentLedger(Database(Path(state))),
     [Dying()],
-    EnforceSettings(patience=10),
+    EnforceSettings(deadline=60, patience=120),
 )
 floor = {"write_bytes_sec": 4096, "write_iops_sec": 1}
 actions = (Action(GuestId(guest), "disk-throttle", "vda", floor, "a test"),)
@@ -256,7 +273,7 @@ def test_a_crash_around_the_act_leaves_nothing_looser_and_nothing_unrecorded(
         database.close()
     died = subprocess.run(
         [sys.executable, "-c", CRASH, hypervisor.uri, state, subject.uuid, moment, wanted],
-        timeout=30,
+        timeout=180,
         check=False,
     )
     assert died.returncode == 9

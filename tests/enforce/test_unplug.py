@@ -14,12 +14,13 @@ from tests.enforce.standing import (
     action,
     enforced,
     everything,
+    feels_link,
     reconciled,
     statuses,
 )
 from tests.lab.guest import Guest
 from tests.lab.waiting import wait_until
-from trustd.enforce import Enforcer, EnforceSettings
+from trustd.enforce import Enforcer
 from trustd.enforce.actuators import DiskThrottle, NicLink, Pause, Unplug
 from trustd.enforce.actuators.unplug import NOT_LET_GO
 from trustd.hypervisor import ControlConnection
@@ -44,11 +45,10 @@ def new_enforcer(
 ) -> Iterator[Callable[[], Enforcer]]:
     """Enforcers that wait for a guest as long as a busy host takes."""
     started = []
-    settings = EnforceSettings(deadline=10, patience=20, retry_first=0.1, audit=3600, returned=0.2)
 
     def start() -> Enforcer:
-        levers = [NicLink(), DiskThrottle(), Pause(), Unplug(moment=8)]
-        started.append(Enforcer(control, ledger, levers, settings))
+        levers = [NicLink(), DiskThrottle(), Pause(), Unplug(patience=60.0, moment=45.0)]
+        started.append(Enforcer(control, ledger, levers, replace(SETTINGS, returned=0.2)))
         return started[-1]
 
     yield start
@@ -58,11 +58,11 @@ def new_enforcer(
 
 @pytest.fixture
 def impatient(control: ControlConnection, ledger: MemoryLedger) -> Iterator[Callable[[], Enforcer]]:
-    """Enforcers that take a guest for refusing after a second."""
+    """Enforcers that leave a guest an instant, and take it for refusing after some seconds."""
     started = []
 
     def start() -> Enforcer:
-        levers = [NicLink(), DiskThrottle(), Pause(), Unplug(patience=1.0, moment=0.3)]
+        levers = [NicLink(), DiskThrottle(), Pause(), Unplug(patience=5.0, moment=0.3)]
         started.append(Enforcer(control, ledger, levers, replace(SETTINGS, returned=0.2)))
         return started[-1]
 
@@ -83,7 +83,7 @@ def _settled(enforcer: Enforcer, guest: Guest, *wanted: str) -> None:
         enforcer.reconcile({}, at=2.0)
         return statuses(enforcer.outcomes(GuestId(guest.uuid))) == list(wanted)
 
-    wait_until(so, f"outcomes {wanted}", seconds=30)
+    wait_until(so, f"outcomes {wanted}", seconds=90)
 
 
 def _forgotten(enforcer: Enforcer, ledger: MemoryLedger) -> None:
@@ -93,7 +93,7 @@ def _forgotten(enforcer: Enforcer, ledger: MemoryLedger) -> None:
         enforcer.reconcile({}, at=2.0)
         return not ledger.kept
 
-    wait_until(so, "nothing is kept of what was given back", seconds=5)
+    wait_until(so, "nothing is kept of what was given back", seconds=60)
 
 
 def _out(guest: Guest, device: str) -> Action:
@@ -119,7 +119,7 @@ def test_an_unplugged_interface_is_gone_and_the_same_one_comes_back(
     assert statuses(reconciled(enforcer, subject)) == ["restored"]
     assert _lasting(everything(subject)) == _lasting(before)
     _forgotten(enforcer, ledger)
-    wait_until(lambda: "eth0" in subject.devices(), "the interface again", seconds=10)
+    wait_until(lambda: "eth0" in subject.devices(), "the interface again", seconds=60)
 
 
 def test_an_unplugged_disk_is_gone_and_comes_back_with_its_limits(
@@ -129,18 +129,18 @@ def test_an_unplugged_disk_is_gone_and_comes_back_with_its_limits(
     live = libvirt.VIR_DOMAIN_AFFECT_LIVE
     with subject.domain() as domain:
         domain.setBlockIoTune("vdb", {"total_bytes_sec": 9_000_000}, live)
-    before = everything(subject)
-    reconciled(enforcer, subject, _out(subject, "vdb"))
-    assert subject.devices() == {"vda", "eth0"}
-    with subject.domain() as domain:
-        assert "dev='vdb'" not in domain.XMLDesc(0)
+        try:
+            before = everything(subject)
+            reconciled(enforcer, subject, _out(subject, "vdb"))
+            assert subject.devices() == {"vda", "eth0"}
+            assert "dev='vdb'" not in domain.XMLDesc(0)
 
-    assert statuses(reconciled(enforcer, subject)) == ["restored"]
-    assert _lasting(everything(subject)) == _lasting(before)
-    _forgotten(enforcer, ledger)
-    wait_until(lambda: "vdb" in subject.devices(), "the disk again", seconds=10)
-    with subject.domain() as domain:
-        domain.setBlockIoTune("vdb", {"total_bytes_sec": 0}, live)
+            assert statuses(reconciled(enforcer, subject)) == ["restored"]
+            assert _lasting(everything(subject)) == _lasting(before)
+            _forgotten(enforcer, ledger)
+            wait_until(lambda: "vdb" in subject.devices(), "the disk again", seconds=60)
+        finally:
+            domain.setBlockIoTune("vdb", {"total_bytes_sec": 0}, live)
 
 
 def test_what_else_narrowed_the_device_survives_its_absence_and_is_given_back(
@@ -218,15 +218,14 @@ def test_a_guest_that_refuses_is_told_of_and_has_no_use_of_the_device(
     both = (action(subject, "nic-link", DOWN), _out(subject, mac))
     first = reconciled(enforcer, subject, *both)
     assert statuses(first) == ["applied", "timed-out"], first
-    assert first[0].seconds < 1
-    assert not subject.counters().carrier
+    feels_link(subject, up=False)
     _settled(enforcer, subject, "held", "refused")
     assert enforcer.outcomes(identity)[1].error == NOT_LET_GO
     assert not subject.counters().carrier
 
     # it gives in later: what was asked for cannot be taken back, and is not taken for a fault
     subject.stubborn(on=False)
-    wait_until(lambda: "eth0" not in subject.devices(), "let go of at last", seconds=10)
+    wait_until(lambda: "eth0" not in subject.devices(), "let go of at last", seconds=60)
     _settled(enforcer, subject, "held", "held")
     reconciled(enforcer, subject)
     assert _lasting(everything(subject)) == _lasting(before)
@@ -245,7 +244,7 @@ def test_a_guest_that_lets_go_after_all_was_forgiven_gets_its_device_back(
     assert ledger.kept, "the request still stands, and so does the way back"
     subject.stubborn(on=False)
     with subject.domain() as domain:
-        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
+        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=60)
 
     enforcer.mark([GuestEvent(identity, subject.name, "device-removed", 3.0)])
     assert statuses(enforcer.reconcile({}, at=3.0)[identity]) == ["restored"]
@@ -262,19 +261,20 @@ def test_a_device_that_is_thrown_out_once_it_is_back_is_plugged_in_again(
 ) -> None:
     """Nobody loses a device to a request that the guest answers twice, also by a restart; and
     once it has stayed, whoever takes it away is left to it."""
-    before, identity, lever = everything(subject), GuestId(subject.uuid), Unplug(moment=8)
+    before, identity, lever = everything(subject), GuestId(subject.uuid), Unplug(moment=45)
     with subject.domain() as domain:
         disk = lever.read(domain, "vdb")
     clock = [0.0]
-    settings = EnforceSettings(deadline=10, patience=20, audit=3600, returned=15)
+    settings = replace(SETTINGS, returned=15)
 
     def started() -> Enforcer:
         return Enforcer(control, ledger, [lever], settings, clock=lambda: clock[0])
 
     def thrown_out() -> None:
+        wait_until(lambda: "vdb" in subject.devices(), "the disk", seconds=60)
         with subject.domain() as domain:
             domain.detachDeviceAlias("virtio-disk1", libvirt.VIR_DOMAIN_AFFECT_LIVE)
-            wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "thrown out", seconds=10)
+            wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "thrown out", seconds=60)
 
     enforcer = started()
     reconciled(enforcer, subject, _out(subject, "vdb"))
@@ -291,7 +291,7 @@ def test_a_device_that_is_thrown_out_once_it_is_back_is_plugged_in_again(
     told = told or enforcer.reconcile({}, at=2.0)
     assert statuses(told[identity]) == ["restored"]
     assert _lasting(everything(subject)) == _lasting(before)
-    wait_until(lambda: "vdb" in subject.devices(), "the disk again", seconds=10)
+    wait_until(lambda: "vdb" in subject.devices(), "the disk again", seconds=60)
 
     enforcer.reconcile({}, at=3.0)
     assert ledger.kept, "it has not been there for long"
@@ -325,7 +325,7 @@ def test_where_the_policy_says_so_a_guest_that_refuses_is_paused(
     assert statuses(reconciled(following, subject)) == ["restored"]
     subject.stubborn(on=False)
     with subject.domain() as domain:
-        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
+        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=60)
     _settled(following, subject)
     assert _lasting(everything(subject)) == _lasting(before)
     _forgotten(following, ledger)

@@ -1,6 +1,5 @@
 """How often a real guest is asked to let go of a device, and for how long."""
 
-import time
 from typing import Any
 
 import libvirt
@@ -15,13 +14,23 @@ from trustd.errors import Refused, TimedOut
 pytestmark = pytest.mark.lab
 
 
+class _Clock:
+    """Goes on by a little whenever it is read, however long that takes on a busy machine."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.06
+        return self.now
+
+
 def test_a_guest_has_its_time_again_where_nobody_asked_for_long(plugged: Guest) -> None:
     """Patience is for one asking: after a long pause the guest is asked anew, not blamed."""
-    ahead = [0.0]
-    lever = Unplug(patience=1000.0, moment=0.1, clock=lambda: time.monotonic() + ahead[0])
+    clock = _Clock()
+    lever = Unplug(patience=1000.0, moment=0.1, clock=clock)
 
     def asked(after: float) -> type[Exception]:
-        ahead[0] += after
+        clock.now += after
         with plugged.domain() as domain, pytest.raises((Refused, TimedOut)) as error:
             lever.write(domain, "vdb", GONE)
         return error.type
@@ -37,7 +46,7 @@ def test_a_guest_has_its_time_again_where_nobody_asked_for_long(plugged: Guest) 
 
     plugged.stubborn(on=False)
     with plugged.domain() as domain:
-        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
+        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=60)
         lever.write(domain, "vdb", before)
 
 
@@ -60,8 +69,8 @@ def test_a_guest_that_was_asked_is_left_some_seconds_before_it_is_asked_again(
     plugged: Guest,
 ) -> None:
     """Asked twice while it lets go, it would throw out what is plugged in there afterwards."""
-    ahead = [0.0]
-    lever = Unplug(patience=1000.0, moment=0.1, clock=lambda: time.monotonic() + ahead[0])
+    clock = _Clock()
+    lever = Unplug(patience=1000.0, moment=0.1, clock=clock)
     plugged.stubborn(on=True)
     with plugged.domain() as domain:
         listened, before = _Listened(domain), lever.read(domain, "vdb")
@@ -69,11 +78,11 @@ def test_a_guest_that_was_asked_is_left_some_seconds_before_it_is_asked_again(
             with pytest.raises(TimedOut):
                 lever.write(listened, "vdb", GONE)
         assert listened.asked == 1
-        ahead[0] = 6.0
+        clock.now += 6.0
         with pytest.raises(TimedOut):
             lever.write(listened, "vdb", GONE)
         assert listened.asked == 2
 
         plugged.stubborn(on=False)
-        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=10)
+        wait_until(lambda: "'vdb'" not in domain.XMLDesc(0), "let go of at last", seconds=60)
         lever.write(domain, "vdb", before)

@@ -246,9 +246,9 @@ class Enforcer:
         nothing = dict.fromkeys({*self._seats, *self._unclaimed}, Desired((), Mode.ENFORCE))
         told = dict(self.reconcile(nothing, at=at))
         while self.unsettled and self._clock() < end:
-            wait(
-                [seat.work for seat in self._seats.values() if seat.work is not None], timeout=0.05
-            )
+            work = [seat.work for seat in self._seats.values() if seat.work is not None]
+            # where all of it hangs, or is tried again later, there is a moment to wait for
+            wait(work or [Future()], timeout=0.05)
             told |= self.reconcile({}, at=at)
         return told
 

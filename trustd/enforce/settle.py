@@ -70,7 +70,8 @@ class Settler:
         def give_back(*, returning: bool) -> None:
             for kept in self._unwanted(guest, wanted, returning=returning):
                 action = Action(guest, kept.lever, kept.device, kept.prior, GIVEN_BACK)
-                self._do(action, partial(self._give_back, kept=kept), at, outcomes, waiting)
+                work = partial(self._give_back, kept=kept, waiting=waiting)
+                self._do(action, work, at, outcomes, waiting)
 
         def bring_about(action: Action) -> None:
             work = partial(self._bring_about, action=action, at=at, yielding=desired.yielding)
@@ -97,7 +98,6 @@ class Settler:
             return Settled(_all_waiting(outcomes, desired, at), hanging)
         except Off:
             return Settled(())
-        waiting.extend(self._watching(guest))
         return Settled(tuple(outcomes), within=min(waiting, default=inf))
 
     def narrowed(self, guest: GuestId) -> bool:
@@ -250,7 +250,9 @@ class Settler:
         self._quarrels.seen(intent.place, intent.run, state, action.setting)
         return Done(OutcomeStatus.APPLIED, intent.prior, change)
 
-    def _give_back(self, domain: libvirt.virDomain, *, kept: Intent) -> Done | None:
+    def _give_back(
+        self, domain: libvirt.virDomain, *, kept: Intent, waiting: list[float]
+    ) -> Done | None:
         lever = self._actuators.get(kept.lever)
         if lever is None:
             raise Refused(f"this trustd has no lever {kept.lever}")
@@ -265,7 +267,7 @@ class Settler:
             return None
         state = _before(kept, run, lever, domain, present)
         if state == present and self._is_returned(kept):
-            self._believe(kept, run)
+            self._believe(kept, run, waiting)
             return None  # that was told when it was plugged in
         if state == present and kept.run == run and isinstance(lever, Removing):
             return None  # the guest was asked, and may still let go of it
@@ -275,7 +277,8 @@ class Settler:
                 raise StoreError(f"loosening waits for the store: {unsaved}") from unsaved
             self._quarrels.unsure(kept.place)
             _write(lever, domain, kept.device, state)
-            if isinstance(lever, Removing) and self._returned.within(kept.place):
+            if isinstance(lever, Removing) and (left := self._returned.within(kept.place)):
+                waiting.append(left)
                 self._priors.record(renewed(kept, run, kept.prior, present, state))
                 return Done(OutcomeStatus.RESTORED, kept.prior)
         self._forget(kept)
@@ -285,15 +288,14 @@ class Settler:
         """Whether it is a device that was plugged in again, and might be thrown out."""
         return self._removes(kept.lever) and is_given_back(kept)
 
-    def _believe(self, kept: Intent, run: str) -> None:
+    def _believe(self, kept: Intent, run: str, waiting: list[float]) -> None:
         """Forget a device that was plugged in again, once it has stayed there for long enough."""
-        if kept.run != run or not self._returned.within(kept.place):
+        # asked once: by the end of the tick its time may be over, and nobody would look again
+        left = self._returned.within(kept.place)
+        if left and kept.run == run:
+            waiting.append(left)
+        else:
             self._forget(kept)
-
-    def _watching(self, guest: GuestId) -> list[float]:
-        """Seconds until each device that was plugged in again counts as staying."""
-        returned = [kept.place for kept in self._priors.of(guest) if self._is_returned(kept)]
-        return [left for place in returned if (left := self._returned.within(place))]
 
     def _unwanted(
         self, guest: GuestId, wanted: Collection[tuple[str, str]], *, returning: bool
