@@ -54,6 +54,21 @@ def test_guests_that_do_nothing_open_nothing(new_ward):
     assert not ward.all
 
 
+def test_one_late_answer_is_no_fall_and_silence_is(new_ward):
+    """A newcomer in a low band that once does not answer in time is no incident; it is one where
+    it stays silent for as long as the policy says."""
+    low = POLICY.replace("probation: trusted", "probation: restricted")
+    ward = new_ward(policy=low)
+    ward.rig.hypervisor.change(web(7))
+    ward.tick(2)
+    ward.rig.hypervisor.partial = {guest_id(7)}
+    ward.tick(1)
+    assert ward.rig.bands()["web-7"] == "restricted"
+    assert not ward.all
+    ward.tick(30)
+    assert [each.guest for each in ward.all] == [guest_id(7)]
+
+
 def test_recovery_waits_for_somebody(ward):
     """A guest that is back is recovered and not resolved; when it falls again the same incident is
     open again."""

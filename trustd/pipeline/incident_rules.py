@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import isfinite, isnan
+from math import isfinite
 
 from trustd.model import Assessment, Finding, Freshness, GuestId, Severity
 from trustd.model.incident import Conclusion, Incident, IncidentState, Mark, Point, Trigger
@@ -29,6 +29,7 @@ class Rules:
         self._policy = policy
         self._said = policy.document.incidents
         first = self._said.open_at
+        self._silence = policy.document.trust.stale.after
         self._from = max(1, policy.lowest - 1) if first is None else policy.rank(first)
         self.reopen = self._said.reopen
         self.resolve = self._said.resolve
@@ -40,6 +41,14 @@ class Rules:
     def calm(self, guest: Assessment) -> bool:
         """Whether nothing can be the matter with a guest: so it is with most, at every tick."""
         return not guest.findings and not self.low(guest.automatic or guest.band)
+
+    def silent(self, guest: Assessment) -> bool:
+        """Whether a guest that runs has not answered for so long that it tells against it.
+
+        One answer that is late may be a busy host's doing; of a guest that never gave one
+        (whose age is NaN) nothing is known.
+        """
+        return guest.freshness is Freshness.PARTIAL and guest.age > self._silence
 
     def worse(self, now: Trigger, before: Trigger) -> bool:
         """Whether something is the matter that was not."""
@@ -91,8 +100,7 @@ def trigger_of(guest: Assessment, before: Trigger, rules: Rules) -> Trigger | No
     if guest.freshness in {Freshness.STALE, Freshness.IDLE}:
         return None
     band = guest.automatic or guest.band
-    silent = guest.freshness is Freshness.PARTIAL and not isnan(guest.age)
-    against = guest.drivers or guest.findings or silent or before.low
+    against = guest.drivers or guest.findings or rules.silent(guest) or before.low
     return Trigger(
         low=band if against and rules.low(band) else "",
         critical=frozenset(
