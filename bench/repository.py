@@ -83,23 +83,26 @@ def queries(database: Database, guests: int, days: int) -> dict[str, float]:
     """What a page asks, of every tenth guest."""
     timelines, end = Timelines(database), BEGIN + days * DAY
     figures: dict[str, float] = {}
-    for name, span, points in (("hour", 1 / 24, 720), ("day", 1, 500), ("week", 7, 500),
-                               ("month", days, 500), ("month_fine", days, 2000)):  # fmt: skip
+    for name, span, points in (("hour", 1 / 24, 720), ("day", 1, 500), ("day_fine", 1, 2000),
+                               ("week", 7, 500), ("month", days, 500),
+                               ("month_fine", days, 2000)):  # fmt: skip
         for feature in (None, "f5"):
-            took = []
+            took, spent = [], []
             for guest in range(0, guests, max(1, guests // 20)):
                 asked = Asked(guest_id(guest), end - span * DAY, end, points)
-                began = time.perf_counter()
+                began, cpu = time.perf_counter(), time.thread_time()
                 found = (
                     timelines.trust(asked).points
                     if feature is None
                     else timelines.samples(asked, feature)
                 )
                 took.append(time.perf_counter() - began)
+                spent.append(time.thread_time() - cpu)
                 assert len(found.at) >= min(points, min(span, days) * 20) / 2
             kind = "trust" if feature is None else "feature"
             figures[f"query_{kind}_{name}_p50_ms"] = statistics.median(took) * 1e3
             figures[f"query_{kind}_{name}_worst_ms"] = max(took) * 1e3
+            figures[f"query_{kind}_{name}_cpu_p50_ms"] = statistics.median(spent) * 1e3
     return figures
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
-from math import isnan, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
@@ -174,6 +175,64 @@ def test_coarser_history_stands_in_where_detail_is_gone(timelines, database):
     assert found.ticks.sum() == pytest.approx(whole, rel=0.02)
     assert sorted(set(found.seconds.tolist())) == [0.0, 60.0, 3600.0]
     assert (np.diff(found.at) >= 0).all()
+
+
+def of_features(timelines, names, begin, hours):
+    """Hours of one guest in which every feature is the place of its name in the alphabet."""
+    layout = Layout(BANDS, ("fresh", "partial", "stale", "idle"), names)
+    values = np.array([0.9, 0.1, 0, 0, *(ord(name) for name in names)], np.float32)
+    for at in (begin + np.arange(0, hours * 3600, EVERY)).reshape(-1, TICKS):
+        whole = np.broadcast_to(values, (TICKS, 1, len(values)))
+        block = Block(layout, (GUEST,), at, whole, np.ones((TICKS, 1), np.bool_))
+        timelines.store(list(chunks_of(block)))
+
+
+@pytest.mark.parametrize("rolls", [0, 1, 2])
+def test_each_feature_has_its_own_numbers(timelines, rolls):
+    """Of many features each is read as it was measured, however they were ordered then."""
+    of_features(timelines, ("a", "b", "c"), AT, 4)
+    of_features(timelines, ("d", "c", "a"), AT + 4 * 3600, 4)
+    for _ in range(rolls):
+        timelines.roll(100, before=[AT + 86400] * rolls + [-inf] * (2 - rolls))
+    first, second = 4 * 3600 / EVERY, 8 * 3600 / EVERY
+    for name, ticks in (("a", second), ("b", first), ("c", second), ("d", first), ("e", 0)):
+        found = timelines.samples(asked(AT, AT + 8 * 3600, 8), name)
+        assert found.ticks.sum() == ticks
+        for numbers in (found.mean, found.low, found.high):
+            assert set(numbers.ravel().tolist()) == ({float(ord(name))} if ticks else set())
+
+
+def test_a_timeline_costs_the_same_however_many_guests_there_are(timelines, database, monkeypatch):
+    """Reading one guest's history does not look at that of the others."""
+    reading, steps = database.reading, []
+
+    @contextmanager
+    def counted():
+        with reading() as connection:
+            connection.set_progress_handler(lambda: steps.append(0), 1)
+            yield connection
+
+    def cost(span, points):
+        """Steps of SQLite."""
+        steps.clear()
+        part = asked(AT + 2 * 86400 - span, AT + 2 * 86400, points)
+        assert len(timelines.trust(part).points.at)
+        assert len(timelines.samples(part, "cpu.usage").at)
+        return len(steps)
+
+    filled(timelines, 2)
+    monkeypatch.setattr(database, "reading", counted)
+    every = ((3600, 720), (86400, 2000), (86400, 200), (2 * 86400, 20))
+    alone = [cost(*each) for each in every]
+    database.write(
+        lambda connection: connection.executemany(
+            "INSERT INTO chunk (guest, tier, layout, first, last, points, bytes, rolled, times,"
+            " trust, samples) SELECT ?, tier, layout, first, last, points, bytes, rolled, times,"
+            " trust, samples FROM chunk WHERE guest = ?",
+            [(guest_id(other), GUEST) for other in range(2, 20)],
+        )
+    )
+    assert [cost(*each) for each in every] == pytest.approx(alone, rel=0.02)
 
 
 def test_a_store_that_fails_loses_no_more_than_it_must(database):

@@ -123,13 +123,16 @@ def chunk_of(guest: GuestId, tier: int, layout: Layout, points: Points) -> Chunk
     )
 
 
-def points_of(tier: int, count: int, times: bytes, blob: bytes, columns: int) -> Points:
+def points_of(
+    tier: int, count: int, times: bytes, blob: bytes, columns: int, *, wanted: slice = slice(None)
+) -> Points:
     """Points as they were stored.
 
     Args:
         count: how many.
         blob: some columns of them, packed.
         columns: how many columns.
+        wanted: which of these columns are read.
 
     Raises:
         StoreError: they cannot be read.
@@ -137,10 +140,9 @@ def points_of(tier: int, count: int, times: bytes, blob: bytes, columns: int) ->
     try:
         at, ticks = unpacked_times(times, count)
         if tier == 0:
-            mean = low = high = unpacked(blob, columns, count)
+            mean = low = high = unpacked(blob, (columns, count), wanted)
         else:
-            planes = unpacked(blob, _PLANES * columns, count)
-            mean, low, high = planes.reshape(_PLANES, columns, count)
+            mean, low, high = unpacked(blob, (_PLANES, columns, count), wanted)
     except ValueError as error:
         raise StoreError(f"a stretch of history cannot be read: {error}") from error
     return Points(at, np.full(count, STEPS[tier]), ticks, mean, low, high)

@@ -119,7 +119,7 @@ def rolled(points: Points, step: float, origin: float = 0.0) -> Points:
 def packed(values: Values, bits: int = _MANTISSA) -> bytes:
     """Columns as compressed bytes.
 
-    >>> kept = unpacked(packed(np.array([[1.5, np.nan], [1000.3, 0]], np.float32), 10), 2, 2)
+    >>> kept = unpacked(packed(np.array([[1.5, np.nan], [1000.3, 0]], np.float32), 10), (2, 2))
     >>> kept.tolist()
     [[1.5, nan], [1000.5, 0.0]]
 
@@ -138,17 +138,26 @@ def packed(values: Values, bits: int = _MANTISSA) -> bytes:
     return zlib.compress(planes.tobytes(), _LEVEL)
 
 
-def unpacked(blob: bytes, columns: int, points: int) -> Values:
-    """What :func:`packed` packed; shape (columns, points).
+def unpacked(blob: bytes, shape: tuple[int, ...], wanted: slice = slice(None)) -> Values:
+    """What :func:`packed` packed, or some of its columns.
+
+    >>> blob = packed(np.array([[1, 2], [3, 4], [5, 6]], np.float32))
+    >>> unpacked(blob, (3, 2), slice(1, 2)).tolist()
+    [[3.0, 4.0]]
+
+    Args:
+        shape: (..., columns, points).
+        wanted: the columns to return; only these are put together again.
 
     Raises:
         ValueError: it is something else.
     """
     try:
-        planes = np.frombuffer(zlib.decompress(blob), np.uint8).reshape(4, columns, points)
+        planes = np.frombuffer(zlib.decompress(blob), np.uint8).reshape(4, *shape)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    return np.ascontiguousarray(planes.transpose(1, 2, 0)).view(np.float32)[:, :, 0]
+    some = np.moveaxis(planes[..., wanted, :], 0, -1)
+    return np.ascontiguousarray(some).view(np.float32)[..., 0]
 
 
 def packed_times(at: Times, ticks: Times) -> bytes:

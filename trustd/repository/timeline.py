@@ -27,8 +27,10 @@ interval, five days of minutes."""
 PATIENCE = 20.0
 """Seconds for a write."""
 
-_ROW = "tier, points, times, {blob}, layout.document"
-_FROM = "FROM chunk JOIN layout ON layout.id = chunk.layout"
+_DOCUMENT = "(SELECT document FROM layout WHERE layout.id = chunk.layout)"
+# Left to itself SQLite looks at the chunks of all guests of that time.
+_KEPT = "FROM chunk INDEXED BY chunk_of_guest WHERE guest = ? AND tier = ?"
+_UNROLLED = "FROM chunk INDEXED BY chunk_unrolled WHERE guest = ? AND tier = ? AND rolled = 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class TrustLine:
     freshness: tuple[str, ...]
 
 
-_Columns = Callable[[Layout], int]
+_Columns = Callable[[Layout], tuple[int, slice] | None]
+"""How many columns a chunk of this layout has, and which are wanted; None where none is."""
 
 Held = tuple[Layout, Points]
 """Points that are not stored yet, every column of them."""
@@ -83,7 +86,7 @@ class Timelines:
 
     def trust(self, asked: Asked, held: Sequence[Held] = ()) -> TrustLine:
         """A guest's trust."""
-        parts = list(self._parts(asked, "trust", lambda _: len(TRUST)))
+        parts = list(self._parts(asked, "trust", lambda _: (len(TRUST), slice(None))))
         parts += [(layout, _columns(points, slice(0, len(TRUST)))) for layout, points in held]
         bands = _words([layout.bands for layout, _ in parts])
         freshness = _words([layout.freshness for layout, _ in parts])
@@ -95,11 +98,14 @@ class Timelines:
 
     def samples(self, asked: Asked, feature: str, held: Sequence[Held] = ()) -> Points:
         """One feature of a guest: a single column."""
-        found = []
-        for layout, points in self._parts(asked, "samples", lambda each: len(each.features)):
-            if feature in layout.features:
-                place = layout.features.index(feature)
-                found.append(_columns(points, slice(place, place + 1)))
+
+        def column(layout: Layout) -> tuple[int, slice] | None:
+            if feature not in layout.features:
+                return None
+            place = layout.features.index(feature)
+            return len(layout.features), slice(place, place + 1)
+
+        found = [points for _, points in self._parts(asked, "samples", column)]
         for layout, points in held:
             if feature in layout.features:
                 place = len(TRUST) + layout.features.index(feature)
@@ -144,8 +150,8 @@ class Timelines:
     def _roll(self, guest: GuestId, tier: int, group: int) -> None:
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT chunk.id, layout.document, points, times, trust, samples"
-                f" {_FROM} WHERE guest = ? AND tier = ? AND rolled = 0 ORDER BY chunk.id LIMIT ?",
+                f"SELECT id, {_DOCUMENT}, points, times, trust, samples {_UNROLLED}"
+                " ORDER BY id LIMIT ?",
                 (guest, tier, group),
             ).fetchall()
         parts: dict[str, list[Points]] = {}
@@ -191,32 +197,31 @@ class Timelines:
         """
         width = (asked.until - asked.since) / asked.points
         tier = max(place for place, step in enumerate(STEPS) if step <= width)
-        select = f"SELECT {_ROW.format(blob=blob)} {_FROM} WHERE guest = ?"
+        select = f"SELECT tier, points, times, {blob}, {_DOCUMENT}"
+        within = "AND last >= ? AND first < ?"
+        ends = inf
         with self._database.reading() as connection:
             connection.execute("BEGIN")
-            rows = connection.execute(
-                f"{select} AND (tier = ? OR tier < ? AND rolled = 0) AND last >= ? AND first < ?",
-                (asked.guest, tier, tier, asked.since, asked.until),
-            ).fetchall()
-            (begin,) = connection.execute(
-                "SELECT min(first) FROM chunk WHERE guest = ? AND (tier = ? OR tier < ? AND rolled"
-                " = 0)",
-                (asked.guest, tier, tier),
-            ).fetchone()
-            yield from _decoded(rows, columns)
-            ends = inf if begin is None else begin
+            for source, each in ((_KEPT, tier), *((_UNROLLED, finer) for finer in range(tier))):
+                rows = connection.execute(
+                    f"{select} {source} {within}", (asked.guest, each, asked.since, asked.until)
+                ).fetchall()
+                yield from _decoded(rows, columns)
+                ends = min(ends, _begin(connection, source, asked.guest, each))
             for coarser in range(tier + 1, len(STEPS)):
                 rows = connection.execute(
-                    f"{select} AND tier = ? AND last >= ? AND first < ?",
+                    f"{select} {_KEPT} {within}",
                     (asked.guest, coarser, asked.since - STEPS[coarser], min(asked.until, ends)),
                 ).fetchall()
                 for layout, points in _decoded(rows, columns):
                     yield layout, points.where(points.at + points.seconds <= ends)
-                (begin,) = connection.execute(
-                    "SELECT min(first) FROM chunk WHERE guest = ? AND tier = ?",
-                    (asked.guest, coarser),
-                ).fetchone()
-                ends = min(ends, inf if begin is None else begin)
+                ends = min(ends, _begin(connection, _KEPT, asked.guest, coarser))
+
+
+def _begin(connection: sqlite3.Connection, source: str, guest: GuestId, tier: int) -> float:
+    """Epoch seconds of the first point of it; infinity where there is none."""
+    (first,) = connection.execute(f"SELECT min(first) {source}", (guest, tier)).fetchone()
+    return inf if first is None else float(first)
 
 
 def _decoded(rows: Iterable[tuple[Any, ...]], columns: _Columns) -> Iterator[tuple[Layout, Points]]:
@@ -225,7 +230,9 @@ def _decoded(rows: Iterable[tuple[Any, ...]], columns: _Columns) -> Iterator[tup
         layout = layouts.get(document)
         if layout is None:
             layout = layouts[document] = Layout.parsed(document)
-        yield layout, points_of(tier, count, times, blob, columns(layout))
+        if (found := columns(layout)) is not None:
+            stored, wanted = found
+            yield layout, points_of(tier, count, times, blob, stored, wanted=wanted)
 
 
 def _insert(connection: sqlite3.Connection, chunks: Iterable[Chunk]) -> None:
