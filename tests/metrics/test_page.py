@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from math import nan
 
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.fleets import BANDS, FEATURES, assessed, fleet, guest_id, narrowed
+from trustd.daemon.interpreter import MAPPED
 from trustd.errors import CollectError
 from trustd.metrics import Exposition, Meters
+from trustd.metrics.blocks import BLOCK
+from trustd.metrics.guests import GuestSeries
 from trustd.model import FeatureSpec, Fleet, Freshness, Gap, GapReason, GuestId, Unit
 
 GOOD, BAD = guest_id(1), guest_id(2)
@@ -36,6 +40,13 @@ def read(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
             assert key not in found, f"{key} appears twice"
             found[key] = sample.value
     return found
+
+
+def of(
+    name: str, found: Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+) -> list[tuple[frozenset[tuple[str, str]], float]]:
+    """The series of one metric: labels and value."""
+    return [(labels, value) for (each, labels), value in found.items() if each == name]
 
 
 def series(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
@@ -123,6 +134,30 @@ def test_both_forms_say_the_same() -> None:
     meters = Meters("1.2.3")
     made = Exposition(FEATURES).render(fleet(assessed()), meters)
     assert gzip.decompress(made.compressed) == made.plain
+
+
+def test_guests_beyond_a_block_are_shown_with_their_own_numbers() -> None:
+    """However many guests there are, each has its own series, the unknown ones none."""
+    count = 2 * BLOCK + 2
+    guests = [assessed(f"web-{each}", each, trust=each / count) for each in range(count)]
+    odd = guests[BLOCK + 1] = replace(guests[BLOCK + 1], freshness=Freshness.STALE)
+    unknown = guests[BLOCK - 1] = replace(guests[BLOCK - 1], trust=nan)
+    found = read(page(fleet(*guests)))
+    trust = {dict(labels)["uuid"]: value for labels, value in of("trustd_guest_trust_ratio", found)}
+    assert trust == pytest.approx({each.id: each.trust for each in guests if each is not unknown})
+    fresh = {
+        dict(labels)["uuid"]
+        for labels, value in of("trustd_guest_freshness", found)
+        if value and ("freshness", "fresh") in labels
+    }
+    assert fresh == {each.id for each in guests if each is not odd}
+
+
+def test_no_piece_of_a_large_page_is_a_mapping_of_its_own() -> None:
+    """What is written at once is below the size from which memory is mapped for it alone."""
+    guests = [narrowed(f"web-{each}", each) for each in range(2 * BLOCK)]
+    longest = max(map(len, GuestSeries(FEATURES).chunks(fleet(*guests))))
+    assert longest < MAPPED
 
 
 def test_a_guest_that_left_is_forgotten() -> None:

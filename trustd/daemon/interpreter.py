@@ -15,7 +15,7 @@ A tick makes about ten objects a guest, and all of them die with the next tick b
 counts alone. Looking through them, as is usual after every 700, finds nothing and took a
 sixth of the tick at 1,000 guests and a quarter at 10,000."""
 
-_MAPPED = 1 << 18
+MAPPED = 1 << 18
 """Bytes from which a block is a mapping of its own, which the kernel has back when it is freed.
 
 Else glibc takes the largest block that was ever freed for the measure: the columns and the pages
@@ -41,7 +41,7 @@ def _give_back() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
-    mallopt(_MMAP_THRESHOLD, _MAPPED)
+    mallopt(_MMAP_THRESHOLD, MAPPED)
     mallopt(_TRIM_THRESHOLD, _KEPT)
     # threads take turns anyway: a heap for each would only be memory that another cannot use
     mallopt(_ARENA_MAX, 1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from trustd.errors import CollectError
+from trustd.metrics.blocks import blocks
 from trustd.metrics.names import base_factor, metric_name
 from trustd.metrics.text import label_value
 from trustd.model import (
@@ -123,28 +124,32 @@ class GuestSeries:
             self._features[name] = (feature, Family(name, text))
 
     def chunks(self, fleet: Fleet) -> Iterator[bytes]:
-        """The page's part about guests, a metric at a time."""
+        """The page's part about guests, each metric in pieces."""
         guests = tuple(fleet.guests.values())
         labels = self._labels_of(guests)
-        yield self._info(guests, labels)
+        yield from self._info(guests, labels)
         spelled = [label.replace("%", "%%") for label in labels]
-        yield _plain(TRUST, spelled, [guest.trust for guest in guests])
-        yield _plain(UNCERTAINTY, spelled, [guest.opinion.uncertainty for guest in guests])
-        yield _plain(AGE, spelled, [guest.age for guest in guests])
-        yield _states(BAND, "band", fleet.bands, labels, [guest.band for guest in guests])
-        yield _states(
+        yield from _plain(TRUST, spelled, [guest.trust for guest in guests])
+        yield from _plain(UNCERTAINTY, spelled, [guest.opinion.uncertainty for guest in guests])
+        yield from _plain(AGE, spelled, [guest.age for guest in guests])
+        yield from _states(BAND, "band", fleet.bands, labels, [guest.band for guest in guests])
+        yield from _states(
             FRESHNESS, "freshness", tuple(Freshness), labels, [guest.freshness for guest in guests]
         )
-        yield _states(
+        yield from _states(
             STATE, "state", tuple(GuestState), labels, [guest.guest.state for guest in guests]
         )
-        yield _split(RESTRICTED, "mode", tuple(Mode), labels, map(_restricted, guests))
-        yield _split(FINDINGS, "severity", tuple(Severity), labels, map(_findings, guests))
-        yield _plain(LOST, spelled, [each.lost for each in self._facts.values()])
+        yield from _split(
+            RESTRICTED, "mode", tuple(Mode), labels, [_restricted(each) for each in guests]
+        )
+        yield from _split(
+            FINDINGS, "severity", tuple(Severity), labels, [_findings(each) for each in guests]
+        )
+        yield from _plain(LOST, spelled, [each.lost for each in self._facts.values()])
         known = [feature.name for feature, _ in self._features.values()]
         values, _ = gathered([guest.samples for guest in guests], known)
         for (feature, family), column in zip(self._features.values(), values.T, strict=True):
-            yield _plain(family, spelled, (column * base_factor(feature)).tolist())
+            yield from _plain(family, spelled, (column * base_factor(feature)).tolist())
 
     def _labels_of(self, guests: Sequence[Assessment]) -> list[str]:
         """The text ``uuid="..."`` of each guest; forgets guests that are gone."""
@@ -154,7 +159,7 @@ class GuestSeries:
         }
         return list(self._labels.values())
 
-    def _info(self, guests: Sequence[Assessment], labels: Sequence[str]) -> bytes:
+    def _info(self, guests: Sequence[Assessment], labels: Sequence[str]) -> Iterator[bytes]:
         """What is told in words; made anew of a guest of which it may be another."""
         known, self._facts = self._facts, {}
         for guest, label in zip(guests, labels, strict=True):
@@ -169,37 +174,39 @@ class GuestSeries:
                 line = f'{INFO.name}{{{label},guest="{label_value(name)}",roles="{told}"}} 1\n'
                 kept = _Facts(guest.guest, guest.permissions, line, _lost(guest.permissions))
             self._facts[guest.id] = kept
-        return (INFO.head + "".join([each.line for each in self._facts.values()])).encode()
+        yield INFO.head.encode()
+        for some in blocks([each.line for each in self._facts.values()]):
+            yield "".join(some).encode()
 
 
 def _own(name: str) -> bool:
     return any(family.name == name for family in FAMILIES)
 
 
-def _plain(family: Family, spelled: Sequence[str], values: Sequence[float]) -> bytes:
+def _plain(family: Family, spelled: Sequence[str], values: Sequence[float]) -> Iterator[bytes]:
     """One series a guest; none where there is no number.
 
     Args:
         spelled: the guests' labels, each percent sign twice.
     """
-    head, name = family.head.encode(), family.name
+    yield family.head.encode()
     if not all(map(isfinite, values)):
         known = [pair for pair in zip(spelled, values, strict=True) if isfinite(pair[1])]
         spelled, values = [label for label, _ in known], [value for _, value in known]
-    if not values:
-        return head
-    # all numbers in one go: it takes half the time of one guest after the other
-    lines = f"}} %.9g\n{name}{{".join(spelled)
-    return head + f"{name}{{{lines}}} %.9g\n".encode() % tuple(values)
+    name = family.name
+    for some, numbers in zip(blocks(spelled), blocks(values), strict=True):
+        # many numbers in one go: it takes half the time of one guest after the other
+        lines = f"}} %.9g\n{name}{{".join(some)
+        yield f"{name}{{{lines}}} %.9g\n".encode() % tuple(numbers)
 
 
 def _states(
     family: Family, key: str, states: Sequence[str], labels: Sequence[str], now: Iterable[str]
-) -> bytes:
+) -> Iterator[bytes]:
     """A series for each state, 1 for the one that holds: a change ends no series."""
     numbers = {state: tuple(int(each == state) for each in states) for state in states}
     none = (0,) * len(states)
-    return _split(family, key, states, labels, (numbers.get(each, none) for each in now))
+    return _split(family, key, states, labels, [numbers.get(each, none) for each in now])
 
 
 def _split(
@@ -207,8 +214,8 @@ def _split(
     key: str,
     parts: Sequence[str],
     labels: Sequence[str],
-    numbers: Iterable[tuple[int, ...]],
-) -> bytes:
+    numbers: Sequence[tuple[int, ...]],
+) -> Iterator[bytes]:
     """A series for each part, each with a number of its own.
 
     Nearly all guests have the same numbers: what stands between their labels is made once.
@@ -216,17 +223,19 @@ def _split(
     endings = [f',{key}="{label_value(part)}"}} ' for part in parts]
     name = family.name
     between: dict[tuple[int, ...], list[str]] = {}
-    lines: list[str] = []
-    for label, row in zip(labels, numbers, strict=True):
-        pieces = between.get(row)
-        if pieces is None:
-            text = "".join(
-                f"{name}{{{_PLACE}{ending}{number}\n"
-                for ending, number in zip(endings, row, strict=True)
-            )
-            pieces = between[row] = text.split(_PLACE)
-        lines.append(label.join(pieces))
-    return (family.head + "".join(lines)).encode()
+    yield family.head.encode()
+    for some, rows in zip(blocks(labels), blocks(numbers), strict=True):
+        lines: list[str] = []
+        for label, row in zip(some, rows, strict=True):
+            pieces = between.get(row)
+            if pieces is None:
+                text = "".join(
+                    f"{name}{{{_PLACE}{ending}{number}\n"
+                    for ending, number in zip(endings, row, strict=True)
+                )
+                pieces = between[row] = text.split(_PLACE)
+            lines.append(label.join(pieces))
+        yield "".join(lines).encode()
 
 
 _PLACE = "\0"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
+from trustd.metrics.blocks import blocks
 from trustd.metrics.text import label_value
 from trustd.model import Assessment, Disk, Fleet, GuestId, GuestState, Nic, Reading, Stats
 
@@ -106,13 +107,13 @@ class RawSeries:
         self._devices = devices
 
     def chunks(self, fleet: Fleet, reading: Reading) -> Iterator[bytes]:
-        """The page's part about the raw telemetry, a metric at a time."""
+        """The page's part about the raw telemetry, each metric in pieces."""
         yield f"{UP.head}{UP.name} {0 if reading.error else 1}\n".encode()
         yield f"{NUMBER.head}{NUMBER.name} {len(fleet.guests)}\n".encode()
         rows = list(_rows(fleet.guests, reading))
         named = [(f"{{{labels}}} ", stats) for _, labels, stats in rows]
         for family in GUESTS:
-            yield _series(family, [(labels, stats, family.field) for labels, stats in named])
+            yield from _series(family, [(labels, stats, family.field) for labels, stats in named])
         if not self._devices:
             return
         for families, kind in ((BLOCKS, "block"), (INTERFACES, "net")):
@@ -122,7 +123,7 @@ class RawSeries:
                 for text, prefix in _devices_of(kind, guest, labels, stats)
             ]
             for family in families:
-                yield _series(
+                yield from _series(
                     family,
                     [(text, stats, f"{prefix}.{family.field}") for text, stats, prefix in found],
                 )
@@ -167,15 +168,17 @@ def _behind(kind: str, target: str, guest: Assessment, path: object) -> str:
     return f'source_file="{label_value(str(path or known), _LONGEST_PATH)}"'
 
 
-def _series(family: RawFamily, rows: Sequence[tuple[str, Stats, str]]) -> bytes:
+def _series(family: RawFamily, rows: Sequence[tuple[str, Stats, str]]) -> Iterator[bytes]:
     """One metric; nothing of it where libvirt does not say."""
     name, factor = family.name, family.factor
-    lines = []
-    for labels, stats, field in rows:
-        value = stats.get(field)
-        if isinstance(value, int | float) and isfinite(value):
-            lines.append(f"{name}{labels}{_number(value, factor)}\n")
-    return (family.head + "".join(lines)).encode()
+    yield family.head.encode()
+    for some in blocks(rows):
+        lines = []
+        for labels, stats, field in some:
+            value = stats.get(field)
+            if isinstance(value, int | float) and isfinite(value):
+                lines.append(f"{name}{labels}{_number(value, factor)}\n")
+        yield "".join(lines).encode()
 
 
 def _number(value: float, factor: float) -> str:
