@@ -30,7 +30,7 @@ SYSTEMD = Path("/run/systemd/system")
 """There where systemd is the host's first process (sd_booted(3))."""
 _LOG = "log"
 _PAUSE = 0.02
-_STARTING = 5.0
+_STARTING = 10.0
 """Seconds that a server may take to begin before another is started."""
 
 
