@@ -41,7 +41,7 @@ class Client:
         self.program.write_text(text.replace(PLACE, str(self.settings)), "utf-8")
         self.program.chmod(0o755)
 
-    def set(self, unavailable: str, timeout: float = 0.5) -> None:
+    def set(self, unavailable: str, timeout: float = 20) -> None:
         self.settings.write_text(
             f"socket = {self.socket}\ntimeout = {timeout}\nunavailable = {unavailable}\n", "utf-8"
         )
@@ -57,7 +57,7 @@ class Client:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
             env={},
         )
         return Told(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
@@ -86,10 +86,8 @@ def serving(path: Path, behave: Callable[[socket.socket], None]) -> Iterator[lis
                 except TimeoutError:
                     continue
                 with connection, contextlib.suppress(OSError):
-                    connection.settimeout(0.05)
-                    with contextlib.suppress(TimeoutError):
-                        heard.append(_request(connection))
-                    connection.settimeout(10)
+                    connection.settimeout(60)
+                    heard.append(_request(connection))
                     behave(connection)
 
         thread = threading.Thread(target=loop)
@@ -105,9 +103,16 @@ def _request(connection: socket.socket) -> bytes:
     """One request, by its length."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += _more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(body) < length:
-        body += connection.recv(65536)
+        body += _more(connection)
     return head + b"\r\n\r\n" + body
+
+
+def _more(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionResetError("it asked nothing to the end")
+    return data

@@ -28,7 +28,7 @@ def pair(another_hypervisor, shared):
     )
     yield one, two, sockets
     door.terminate()
-    door.wait(10)
+    door.wait(60)
     for path in sockets:
         path.unlink(missing_ok=True)
 

@@ -25,7 +25,7 @@ from tests.lab.spec import Disk
 
 pytestmark = pytest.mark.lab
 
-MARGIN = 3.0
+MARGIN = 9.0
 """Seconds beyond the hook's timeout for QEMU's own start on a busy machine."""
 
 
@@ -60,10 +60,10 @@ def test_behaviour_keeps_a_guest_out(daemon, define):
         "rogue", labels={"app": "web"}, channel=True, disks=(Disk(),), memory=96 << 20, nics=1
     )
     assert refusal(guest) == ""
-    guest.wait_ready(seconds=120)
-    daemon.wait_guest("rogue", lambda g: g["band"] == "trusted", "it is trusted", seconds=60)
+    guest.wait_ready(seconds=240)
+    daemon.wait_guest("rogue", lambda g: g["band"] == "trusted", "it is trusted", seconds=120)
     guest.write(8e6)
-    daemon.wait_guest("rogue", lambda g: g["band"] == "outcast", "it is cast out", seconds=60)
+    daemon.wait_guest("rogue", lambda g: g["band"] == "outcast", "it is cast out", seconds=120)
     guest.destroy()
     assert "band outcast" in refusal(guest)
     daemon.stop()
@@ -144,11 +144,12 @@ def test_a_start_that_fails_gives_its_place_back(daemon, define, host):
     red = define("red", disks=(Disk(),))
     blue = define("blue", labels={"client": "blue"})
     disk = host.path(red.spec.disk_path(0))
-    kept = disk.read_bytes()
-    disk.unlink()
-    assert "trustd" not in refusal(red) != ""
-    assert refusal(blue) == ""
-    disk.write_bytes(kept)
+    away = disk.rename(disk.with_suffix(".away"))
+    try:
+        assert "trustd" not in refusal(red) != ""
+        assert refusal(blue) == ""
+    finally:
+        away.rename(disk)
 
 
 def test_observe_mode_only_tells(daemon, define):
@@ -167,7 +168,7 @@ def test_observe_mode_only_tells(daemon, define):
 def test_libvirtd_never_waits_longer_than_the_timeout(daemon, define, host, setting):
     """trustd stopped, frozen, or starting anew: a start takes at most the timeout longer, and
     comes to what is set. When trustd answers again, its word counts."""
-    set_to(host, setting)
+    set_to(host, setting, TIMEOUT)
     guest = define("web")
     started = []
     for disturb, mend in (
@@ -175,10 +176,12 @@ def test_libvirtd_never_waits_longer_than_the_timeout(daemon, define, host, sett
         (daemon.kill, daemon.start),
     ):
         disturb()
-        began = time.monotonic()
-        error = refusal(guest)
-        started.append(time.monotonic() - began)
-        mend()
+        try:
+            began = time.monotonic()
+            error = refusal(guest)
+            started.append(time.monotonic() - began)
+        finally:
+            mend()
         assert started[-1] < TIMEOUT + MARGIN
         assert ("set it to open" in error) == (setting == "closed")
         assert running(guest) == (setting == "open")
@@ -190,6 +193,7 @@ def test_libvirtd_never_waits_longer_than_the_timeout(daemon, define, host, sett
 def test_others_work_while_a_start_waits(daemon, define, host):
     """While one guest's start waits for a frozen trustd, libvirtd serves everything else."""
     guest, other = define("web"), define("other")
+    set_to(host, "open", TIMEOUT)
     freeze(daemon)
     waiting = threading.Thread(target=refusal, args=(guest,))
     waiting.start()

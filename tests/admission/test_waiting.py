@@ -34,9 +34,9 @@ async def test_admission_needs_no_thread_of_the_loop(tmp_path: Path) -> None:
     try:
         with ThreadPoolExecutor(1) as pool:
             loop.set_default_executor(pool)
-            busy = loop.run_in_executor(None, go_on.wait, 60)
+            busy = loop.run_in_executor(None, go_on.wait, 240)
             question = EntryQuestion("manage", "", GONE, "save", "")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 told = await keeper.manage(question, Peer(1, 0, 0))
             assert told.permit
             assert not busy.done()

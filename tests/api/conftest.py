@@ -24,7 +24,7 @@ APART = (*ACCESS_ROUTES, *AUDIT_ROUTES, *CONFIG_ROUTES, *HISTORY_ROUTES, *INCIDE
 """Routes that need more of the daemon than is served here."""
 
 
-async def until(condition: Callable[[], bool], within: float = 20) -> None:
+async def until(condition: Callable[[], bool], within: float = 60) -> None:
     """Wait until a condition holds; fail where it does not in so many seconds."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - any condition, not one event

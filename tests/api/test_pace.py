@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +12,7 @@ from aiohttp import web
 
 from tests.api.fleets import FEATURES, assessed, fleet
 from trustd.api import Live, serve
-from trustd.api.pace import REGISTRAR, Buckets, Pace
+from trustd.api.pace import REGISTRAR, Buckets, Pace, paced
 from trustd.metrics import Exposition, Meters
 
 KNOWN = {"Authorization": "Bearer ids"}
@@ -40,7 +41,10 @@ class Clients:
 
 
 @pytest.fixture
-async def clients(tmp_path: Path) -> AsyncIterator[Clients]:
+async def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clients]:
+    # no bucket fills meanwhile: a busy machine asks no faster than one does
+    monkeypatch.setattr("trustd.api.application.paced", partial(paced, clock=lambda: 0.0))
+
     def mount(app: web.Application) -> None:
         async def decide(_: web.Request) -> web.Response:
             return web.Response()

@@ -73,7 +73,7 @@ class Slow:
     def _look(self, what: object) -> dict[str, str]:
         self.looks.append(what)
         self.asked.release()
-        self.go_on.wait(30)
+        self.go_on.wait(120)
         return {"kinds": "none"}
 
     def mount(self, app: web.Application) -> None:
@@ -83,7 +83,7 @@ class Slow:
         app[INCIDENTS] = self  # type: ignore[misc]  # likewise
 
     async def was_asked(self) -> None:
-        assert await asyncio.to_thread(self.asked.acquire, timeout=10)
+        assert await asyncio.to_thread(self.asked.acquire, timeout=60)
 
 
 @asynccontextmanager
@@ -129,7 +129,7 @@ async def test_office_reads_with_readers(tmp_path: Path, path: str) -> None:
         for _ in range(READERS):
             await slow.was_asked()
         entering = [asyncio.to_thread(threading.get_ident) for _ in range(40)]
-        assert len(await asyncio.wait_for(asyncio.gather(*entering), 5)) == 40
+        assert len(await asyncio.wait_for(asyncio.gather(*entering), 60)) == 40
         slow.go_on.set()
         assert set(await asyncio.gather(*looks)) == {200}
 
@@ -147,7 +147,7 @@ async def test_one_policy_is_compared_at_a_time(tmp_path: Path) -> None:
         assert slow.looks == ["a"]
         # the reader may have ended, and the loop not have heard of it yet
         slow.go_on.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await compared(client, "b"))[0] == 429:
                 pass
         assert slow.looks == ["a", "b"]
@@ -214,10 +214,10 @@ async def test_readers_of_history_wait_for_each_other_only(tmp_path: Path) -> No
 
             looks = [asyncio.create_task(look()) for _ in range(64)]
             for _ in range(READERS):
-                assert await asyncio.to_thread(slow.asked.acquire, timeout=10)
+                assert await asyncio.to_thread(slow.asked.acquire, timeout=60)
             # more than the loop's pool has; each of them needs a thread of it
             entering = [asyncio.to_thread(threading.get_ident) for _ in range(40)]
-            assert len(await asyncio.wait_for(asyncio.gather(*entering), 5)) == 40
+            assert len(await asyncio.wait_for(asyncio.gather(*entering), 60)) == 40
             assert not slow.asked.acquire(blocking=False)
             slow.go_on.set()
             assert set(await asyncio.gather(*looks)) == {200}

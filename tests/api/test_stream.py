@@ -19,7 +19,7 @@ from trustd.api.incident_shapes import IncidentEvent, IncidentEvents
 from trustd.api.shapes import TickEvent
 from trustd.model import Assessment, Fleet, Freshness, OutcomeStatus
 
-DEADLINE = 20
+DEADLINE = 60
 
 
 @dataclass

@@ -52,7 +52,7 @@ class Impostor:
         self.process.stdin.write(f"import os; os.execv({program!r}, {[program, *arguments]!r})\n")
         self.process.stdin.flush()
         link = Path(f"/proc/{self.process.pid}/exe")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while link.readlink() == self.executable:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -113,7 +113,7 @@ def test_a_child_of_a_thread_is_seen_too(emulator: Emulator, start: Start) -> No
         "t = threading.Thread(target=lambda: (subprocess.Popen(['sleep', '600']), go.wait())); "
         "t.start()"
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "emulator-child" not in findings(emulator):
         assert time.monotonic() < deadline
 

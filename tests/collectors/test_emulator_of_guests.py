@@ -59,7 +59,7 @@ class Watch:
     def more(self, looks: int = 3) -> None:
         """Wait until it has looked a few times more."""
         enough = self.looks + looks
-        wait_until(lambda: self.looks >= enough, "the probe sees the guest", seconds=20)
+        wait_until(lambda: self.looks >= enough, "the probe sees the guest", seconds=90)
 
 
 def known(guest: LabGuest, state: GuestState = GuestState.RUNNING) -> Guest:
@@ -116,8 +116,11 @@ def test_nothing_that_libvirt_does_with_a_guest_is_a_finding(guests: StartGuests
         )
         domain.attachDevice(nic)
         watch.more()
+        # a guest that has not met a device yet does not hear that it is to let go of it
+        wait_until(lambda: len(mine.devices()) == 4, "it has two of each", seconds=90)
         domain.detachDevice(nic)
         domain.detachDevice(disk)
+        wait_until(lambda: second not in domain.XMLDesc(), "the disk is gone", seconds=90)
         overlay = (
             "<domainsnapshot><disks><disk name='vda' snapshot='external'>"
             f"<source file='{source}.overlay'/></disk></disks></domainsnapshot>"

@@ -36,7 +36,7 @@ class Ear:
                 for event in self._events
             )
 
-        wait_until(heard, f"the event {what} {detail}", seconds=20)
+        wait_until(heard, f"the event {what} {detail}", seconds=90)
         events, self._events = self._events, []
         findings = self._listener.notice(events, self._door.inventory())
         return [finding for finding in findings if finding.guest == uuid]
@@ -47,8 +47,8 @@ def ear(hypervisor: Hypervisor) -> Iterator[Ear]:
     door = LibvirtHypervisor(HypervisorSettings(uri=hypervisor.uri))
     door.start()
     try:
-        wait_until(lambda: door.condition().up, "the door is open", seconds=20)
-        wait_until(door.resynced, "the inventory was read", seconds=20)
+        wait_until(lambda: door.condition().up, "the door is open", seconds=60)
+        wait_until(door.resynced, "the inventory was read", seconds=60)
         yield Ear(door)
     finally:
         door.close()

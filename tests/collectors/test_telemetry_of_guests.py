@@ -67,23 +67,31 @@ class Meter:
         return samples
 
     def settles(self, **bounds: tuple[float, float]) -> Samples:
-        """Wait for a window in which every named feature lies within its bounds."""
+        """Wait for a window in which every named feature lies within its bounds.
+
+        A name of several, joined by ``plus``, is their sum.
+        """
         seen: list[Samples] = []
 
         def settled() -> bool:
             seen.append(self.next())
             return all(
-                isinstance(sample := seen[-1][feature.replace("_", ".")], float)
-                and low <= sample <= high
-                for feature, (low, high) in bounds.items()
+                low <= _sum(seen[-1], features.replace("_", ".").split(".plus.")) <= high
+                for features, (low, high) in bounds.items()
             )
 
         try:
-            wait_until(settled, f"samples within {bounds}", seconds=20)
+            wait_until(settled, f"samples within {bounds}", seconds=120)
         except Exception as error:
             error.add_note(f"samples: {seen}")
             raise
         return seen[-1]
+
+
+def _sum(samples: Samples, features: list[str]) -> float:
+    """What they come to; not a number where one of them is a gap."""
+    found = [samples[feature] for feature in features]
+    return sum(each if isinstance(each, float) else float("nan") for each in found)
 
 
 def test_a_guest_that_writes_a_megabyte_a_second_shows_it(ask: Ask, guest: Guest) -> None:
@@ -106,19 +114,19 @@ def test_a_guest_that_burns_its_cpu_shows_it(ask: Ask, guest: Guest) -> None:
     meter = Meter(ask, guest)
     meter.settles(cpu_usage=(0.0, 15.0))
     guest.burn(1.0)
-    samples = meter.settles(cpu_usage=(40.0, 115.0))
-    assert 75.0 < samples["cpu.usage"] + samples["cpu.steal"] < 135.0
+    meter.settles(cpu_usage_plus_cpu_steal=(75.0, 135.0), cpu_usage=(1.0, 115.0))
 
 
 def test_what_a_guest_sends_is_its_tx(ask: Ask, guests: StartGuests) -> None:
     """A flood counts as tx at the sender and as rx at the receiver: the guest's own view."""
     sender, receiver = guests(GuestSpec("sender"), GuestSpec("receiver"))
-    sender.flood(400, size=500, to=receiver.address)
-    sent = Meter(ask, sender).settles(net_tx_packets=(300, 500))
-    received = Meter(ask, receiver).settles(net_rx_packets=(300, 500))
-    assert sent["net.tx.bytes"] == pytest.approx(400 * 542, rel=0.3)
-    assert sent["net.rx.packets"] < 100
-    assert received["net.rx.bytes"] == pytest.approx(400 * 542, rel=0.3)
+    sender.flood(60, size=500, to=receiver.address)
+    # a busy machine lets it send less than it was told, and never more
+    sent = Meter(ask, sender).settles(net_tx_packets=(15, 70), net_rx_packets=(0, 7))
+    received = Meter(ask, receiver).settles(net_rx_packets=(15, 70), net_tx_packets=(0, 7))
+    for samples, way in ((sent, "tx"), (received, "rx")):
+        bytes_, packets = samples[f"net.{way}.bytes"], samples[f"net.{way}.packets"]
+        assert bytes_ == pytest.approx(packets * 542, rel=0.25)
 
 
 def test_memory_that_a_guest_takes_is_in_use(ask: Ask, guest: Guest) -> None:
@@ -132,13 +140,16 @@ def test_memory_that_a_guest_takes_is_in_use(ask: Ask, guest: Guest) -> None:
 
 def test_memory_is_unknown_between_two_tellings_of_the_driver(ask: Ask, guest: Guest) -> None:
     """The driver tells every 2 s; of two replies in between the second has nothing new."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        _, first = ask(guest)
-        _, second = ask(guest)
-        if first["balloon.last-update"] == second["balloon.last-update"] > 0:
-            break
-    columns = Memory().collect(ReplyTable([first]), ReplyTable([second]), seconds=np.array([0.5]))
+    told: list[dict[str, int]] = []
+
+    def between() -> bool:
+        told[:] = [ask(guest)[1], ask(guest)[1]]
+        first, second = (each["balloon.last-update"] for each in told)
+        return first == second > 0
+
+    wait_until(between, "two replies in between", seconds=90)
+    before, after = (ReplyTable([each]) for each in told)
+    columns = Memory().collect(before, after, seconds=np.array([0.5]))
     assert columns.gaps[0].tolist() == [GapReason.NO_TIME] * 3
 
 
@@ -183,8 +194,10 @@ def test_a_reset_and_a_plugged_disk_make_no_spike(ask: Ask, guests: StartGuests)
             f"<disk type='file'><driver name='qemu' type='raw'/><source file='{second}'/>"
             "<target dev='vdb' bus='virtio'/></disk>"
         )
-    assert meter.next()["disk.write.bytes"] == pytest.approx(1e6, rel=0.5)
+    # a busy machine lets the guest write less in one window, but never more
+    assert 0 < meter.next()["disk.write.bytes"] < 2e6
+    meter.settles(disk_write_bytes=(0.85e6, 1.15e6))
     mine.destroy()
     mine.start()
-    mine.wait_ready()
+    mine.wait_ready(seconds=240)
     assert meter.next()["disk.write.bytes"] is GapReason.RESET

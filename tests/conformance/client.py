@@ -32,7 +32,7 @@ class Answer:
 
 class _Unix(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=20)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:
@@ -54,7 +54,7 @@ class Client:
         if self.url.startswith("unix:"):
             connection: http.client.HTTPConnection = _Unix(self.url.removeprefix("unix:"))
         else:
-            connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=20)
+            connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         own = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             connection.request(method, path, body, {**own, **(headers or {})})

@@ -48,7 +48,7 @@ def trustctl(served: Served) -> Trustctl:
             stderr=asyncio.subprocess.PIPE,
             env=environment(served, **more),
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             out, err = await process.communicate()
         assert process.returncode is not None
         return Ran(process.returncode, out.decode(), err.decode())

@@ -102,7 +102,7 @@ class Rig:
             stderr=asyncio.subprocess.PIPE,
             env=environment(self.served, COLUMNS="400"),
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             out, err = await process.communicate()
         assert process.returncode is not None
         return Ran(process.returncode, out.decode(), err.decode())

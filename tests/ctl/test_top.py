@@ -29,7 +29,7 @@ class Terminal:
     async def shows(self, pattern: str) -> None:
         """Wait until what was drawn since the last call matches."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not (match := re.search(pattern, self.seen, re.DOTALL)):
                 self.seen += await loop.run_in_executor(None, self._read)
         self.seen = self.seen[match.end() :]
@@ -57,7 +57,7 @@ async def top(served: Served, *args: str) -> AsyncIterator[Terminal]:
     )
     try:
         yield Terminal(leader, process)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await process.wait()
         assert termios.tcgetattr(follower) == before
     finally:

@@ -49,7 +49,7 @@ print((resident() - before) / (most - before))
 def printed(program: str) -> float:
     """What a program prints: a number."""
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=240
     )
     return float(done.stdout)
 

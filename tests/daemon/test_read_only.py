@@ -42,7 +42,7 @@ def test_a_read_only_disk_refuses_the_start_and_is_not_touched(tmp_path):
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=60,
+                timeout=240,
                 env={"PATH": os.environ["PATH"]},
             )
             assert ran.returncode not in {0, -9}

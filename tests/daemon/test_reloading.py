@@ -154,7 +154,7 @@ def test_trustctl_reloads(tmp_path):
         assert found["name"] == "another"
         assert found["id"] != before
         wait_until(
-            lambda: daemon.get("/v1/policy")["id"] == found["id"], "it is gone by", seconds=30
+            lambda: daemon.get("/v1/policy")["id"] == found["id"], "it is gone by", seconds=90
         )
         over_tcp = daemon.tcp().post("/v1/policy/reload", {"force": True})
         assert over_tcp.status == 403

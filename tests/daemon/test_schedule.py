@@ -52,7 +52,7 @@ def schedule(disk, monkeypatch):
     notifier = SimpleNamespace(status=nothing, alive=nothing)
     made = Schedule(daemon, notifier, publish=nothing, give_up=nothing)
     made.start()
-    assert disk.begun.wait(10)
+    assert disk.begun.wait(60)
     return made
 
 
@@ -61,7 +61,7 @@ def test_a_stop_does_not_wait_for_a_disk_that_hangs(schedule, disk, monkeypatch)
     monkeypatch.setattr(schedules, "UPKEEP_ENDS_SECONDS", 0.1)
     stopping = threading.Thread(target=schedule.stop, daemon=True)
     stopping.start()
-    stopping.join(10)
+    stopping.join(60)
     assert not stopping.is_alive()
     assert not disk.ended.is_set()
 
@@ -73,6 +73,6 @@ def test_a_stop_waits_for_a_disk_that_is_only_slow(schedule, disk):
     stopping.join(0.1)
     assert stopping.is_alive()
     disk.answers.set()
-    stopping.join(10)
+    stopping.join(60)
     assert not stopping.is_alive()
     assert disk.ended.is_set()

@@ -71,7 +71,7 @@ class Running:
         self.hear("READY=1")
         return self
 
-    def hear(self, text, seconds=20):
+    def hear(self, text, seconds=90):
         """Wait until a message of the daemon holds a text."""
         wait_until(lambda: any(text in each for each in list(self.messages)), text, seconds=seconds)
 
@@ -81,7 +81,7 @@ class Running:
     def get(self, path):
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.settimeout(10)
+        connection.sock.settimeout(60)
         connection.sock.connect(self.settings["socket"])
         try:
             connection.request("GET", path)
@@ -92,7 +92,7 @@ class Running:
     def send(self, number):
         self.process.send_signal(number)
 
-    def end(self, number=signal.SIGTERM, seconds=20):
+    def end(self, number=signal.SIGTERM, seconds=90):
         """Signal it and wait; its code and how long it took."""
         began = time.monotonic()
         self.send(number)
@@ -104,7 +104,7 @@ class Running:
     def close(self):
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
             last.sendto(b"", str(self.directory / "notify"))
         self._listener.join()
@@ -138,7 +138,7 @@ def test_it_tells_the_service_manager(new):
     daemon.hear("0 guests, 0 stale, enforce, hypervisor unreachable")
     code, seconds = daemon.end()
     daemon.hear("STOPPING=1")
-    assert (code, seconds < 10) == (0, True)
+    assert (code, seconds < 30) == (0, True)
 
 
 def test_reload_is_told_from_beginning_to_end(new):
@@ -153,7 +153,7 @@ def test_reload_is_told_from_beginning_to_end(new):
         daemon.send(signal.SIGHUP)
         daemon.hear("RELOADING=1\nMONOTONIC_USEC=")
         daemon.hear("READY=1\nSTATUS=reloaded")
-        wait_until(lambda error=error: in_force(daemon, "other", error), "shown", seconds=30)
+        wait_until(lambda error=error: in_force(daemon, "other", error), "shown", seconds=90)
     assert daemon.end()[0] == 0
 
 
@@ -185,7 +185,7 @@ def test_storm_of_reloads_ends_with_the_last_policy(new):
     wait_until(
         lambda: daemon.get("/v1/status")["policy"]["name"] == "lab-199",
         "the last policy is in force",
-        seconds=20,
+        seconds=90,
     )
     assert daemon.end()[0] == 0
 
@@ -195,9 +195,9 @@ def test_slow_hypervisor_costs_ticks_that_are_counted(new):
     during such a tick waits for it and ends with 0."""
     daemon = new().start("slow")
     daemon.hear("1 guests")
-    wait_until(lambda: daemon.get("/v1/status")["overruns"] >= 2, "overruns", seconds=20)
+    wait_until(lambda: daemon.get("/v1/status")["overruns"] >= 2, "overruns", seconds=90)
     code, seconds = daemon.end()
-    assert (code, seconds < 10) == (0, True)
+    assert (code, seconds < 30) == (0, True)
 
 
 def test_watchdog_is_fed_by_ticks_only(new):
@@ -213,7 +213,7 @@ def test_watchdog_is_fed_by_ticks_only(new):
         time.sleep(0.1)
     code, seconds = daemon.end()
     assert code == os.EX_SOFTWARE
-    assert seconds < STOP_SECONDS + 10
+    assert seconds < STOP_SECONDS + 30
     assert any(each["event"].startswith("ended by force") for each in daemon.lines())
 
 
@@ -221,7 +221,7 @@ def test_daemon_whose_ticks_fail_ends(new):
     """When one tick after the other fails the daemon ends by itself with an error, so that its
     supervisor starts it anew."""
     daemon = new().start("failing")
-    assert daemon.process.wait(30) == 1
+    assert daemon.process.wait(90) == 1
     assert "ticks in a row failed" in daemon.log.read_text()
     assert "a mistake of ours" in daemon.log.read_text()
 
@@ -271,6 +271,6 @@ def run_once(daemon):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
         env={"PATH": os.environ["PATH"]},
     )

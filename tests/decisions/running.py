@@ -16,7 +16,10 @@ from tests.lab.waiting import wait_until
 
 
 class Running:
-    """``trustd run`` in a directory; a context manager. It knows users, and no guests."""
+    """``trustd run`` in a directory; a context manager. It knows users, and no guests.
+
+    A machine that is slow denies nothing here: who tests the deadline of decisions sets it.
+    """
 
     def __init__(self, directory: Path, policy: str, **settings: Any) -> None:
         self.directory = directory
@@ -37,6 +40,7 @@ class Running:
             "socket": str(self.socket),
             "listen": {"port": self.port},
         } | settings
+        self.settings["decisions"] = {"deadline": "10s"} | settings.get("decisions", {})
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -56,18 +60,22 @@ class Running:
                 stderr=log,
                 env={"PATH": os.environ["PATH"]},
             )
-        wait_until(self._ticks, "trustd ticks", seconds=30)
+        try:
+            wait_until(self._ticks, "trustd ticks", seconds=90)
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(90)
             self.process = None
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(90)
         self.process = None
 
     def reload(self) -> None:
@@ -92,7 +100,7 @@ class Running:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
 
     def _ticks(self) -> bool:

@@ -124,7 +124,7 @@ def ask(daemon):
     )
 
     def sent(path, who="", method="GET", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", front, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", front, timeout=60)
         try:
             named = {"Authorization": f"as {who}"} if who else {}
             given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -143,11 +143,11 @@ def ask(daemon):
             return False
 
     try:
-        wait_until(answers, "nginx answers", seconds=20)
+        wait_until(answers, "nginx answers", seconds=60)
         yield sent
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_permit_serves_the_page_and_denial_does_not(ask):
@@ -188,4 +188,4 @@ def test_without_trustd_nothing_is_served(ask, daemon):
         assert ask("/reports", "alice")[0] == 500
     finally:
         daemon.start()
-    wait_until(lambda: ask("/reports", "alice")[0] == 200, "it is served again", seconds=30)
+    wait_until(lambda: ask("/reports", "alice")[0] == 200, "it is served again", seconds=60)

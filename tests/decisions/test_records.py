@@ -44,6 +44,7 @@ def write(who, action="write"):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_kill_at_any_moment_loses_no_record(tmp_path):
     """Clients ask without a pause and the daemon is killed in the midst of it, again and again:
     for every answer that anybody heard, single or in a batch, permit or denial, there is a
@@ -61,12 +62,12 @@ def test_kill_at_any_moment_loses_no_record(tmp_path):
             ]
             for client in clients:
                 client.start()
-            wait_until(partial(more_than, heard, enough), "answers come", seconds=30)
+            wait_until(partial(more_than, heard, enough), "answers come", seconds=90)
             time.sleep(chance.random() / 20)  # anywhere between two commits
             daemon.kill()
             stop.set()
             for client in clients:
-                client.join(20)
+                client.join(90)
             daemon.start()
         with sqlite3.connect(daemon.directory / "state/trustd.db") as connection:
             found = connection.execute("SELECT subject, permit FROM decision").fetchall()
@@ -136,7 +137,7 @@ def test_what_cannot_be_recorded_is_no_permit(tmp_path, log):
         batch = {"evaluations": [{}, {"action": {"name": "fly"}}, {}], **write(WEB)}
         answers = served.unix().post(EVALUATIONS, batch).document["evaluations"]
         assert answers == [{"decision": False}] * 3
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
 
 
 def test_permits_do_not_wait_for_records_that_are_not_due(tmp_path):
@@ -145,7 +146,7 @@ def test_permits_do_not_wait_for_records_that_are_not_due(tmp_path):
     with serving(tmp_path, world(policy(), {WEB: "trusted"}), settings, log=Stuck) as served:
         began = time.monotonic()
         assert served.unix().post(EVALUATION, write(WEB)).document == {"decision": True}
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 8
 
 
 class Counting(RulingLog):

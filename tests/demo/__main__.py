@@ -65,7 +65,7 @@ def play(stage: Stage) -> None:
             stage.say(f"look yourself: {stack.enter_context(endpoint(hypervisor))}")
             done = stage.waiting("newcomers are not trusted much: let them earn it")
             for guest in (web, other, database):
-                daemon.wait_guest(guest.name, trusted, "earns its trust", seconds=90)
+                daemon.wait_guest(guest.name, trusted, "earns its trust", seconds=180)
             done()
             show(stage, daemon)
         before = live_state(web)
@@ -80,13 +80,13 @@ def misbehave(stage: Stage, daemon: Daemon, guest: Guest) -> None:
         stage.prove("it writes", f"{rate(guest):,.0f} kB/s")
         narrowed = watch(stage, daemon, guest, lambda now: applied(now, "disk-throttle"))
         stage.say(f"         taken away: {lost(narrowed)}")
-        wait_until(lambda: rate(guest) < WRITES / 1000 / 20, "its writing is felt", seconds=30)
+        wait_until(lambda: rate(guest) < WRITES / 1000 / 20, "its writing is felt", seconds=90)
         stage.prove("it still tries, and writes", f"{rate(guest):,.0f} kB/s")
     with stage.act("web-1 floods the network as well"):
         guest.flood(PACKETS, size=200)
         narrowed = watch(stage, daemon, guest, lambda now: applied(now, "nic-link"))
         stage.say(f"         taken away: {lost(narrowed)}")
-        wait_until(lambda: not guest.counters().carrier, "its link is down", seconds=30)
+        wait_until(lambda: not guest.counters().carrier, "its link is down", seconds=90)
         stage.prove("its network link is", "down")
         show(stage, daemon)
 
@@ -94,11 +94,11 @@ def misbehave(stage: Stage, daemon: Daemon, guest: Guest) -> None:
 def recover(stage: Stage, daemon: Daemon, guest: Guest, before: str) -> None:
     with stage.act("web-1 behaves again"):
         guest.quiet()
-        watch(stage, daemon, guest, lambda now: calm(now) and not now["actions"], seconds=90)
-        wait_until(lambda: guest.counters().carrier, "its link is up", seconds=30)
+        watch(stage, daemon, guest, lambda now: calm(now) and not now["actions"], seconds=180)
+        wait_until(lambda: guest.counters().carrier, "its link is up", seconds=90)
         stage.prove("its network link is", "up")
         guest.write(WRITES // 4)
-        wait_until(lambda: rate(guest) > WRITES / 1000 / 8, "it writes freely", seconds=30)
+        wait_until(lambda: rate(guest) > WRITES / 1000 / 8, "it writes freely", seconds=90)
         stage.prove("within its bounds it writes freely,", f"{rate(guest):,.0f} kB/s")
         guest.quiet()
         if live_state(guest) != before:
@@ -112,7 +112,7 @@ def watch(
     daemon: Daemon,
     guest: Guest,
     condition: Callable[[Document], bool],
-    seconds: float = 45,
+    seconds: float = 120,
 ) -> Document:
     """Follow a guest, line by line, until a condition on it holds."""
 
@@ -166,7 +166,7 @@ def endpoint(hypervisor: Hypervisor) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}/"
     try:
-        wait_until(lambda: answers(f"{url}livez"), f"{url} answers", seconds=10)
+        wait_until(lambda: answers(f"{url}livez"), f"{url} answers", seconds=60)
         yield url
     finally:
         relay.terminate()
@@ -174,7 +174,7 @@ def endpoint(hypervisor: Hypervisor) -> Iterator[str]:
 
 
 def answers(url: str) -> bool:
-    with contextlib.suppress(OSError, HTTPException), urlopen(url, timeout=2) as answer:  # noqa: S310
+    with contextlib.suppress(OSError, HTTPException), urlopen(url, timeout=20) as answer:  # noqa: S310
         return bool(answer.status == HTTPStatus.OK)
     return False
 

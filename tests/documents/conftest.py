@@ -23,7 +23,7 @@ def shell(playground: Playground) -> Iterator[Shell]:
     with Shell(playground.shell) as started:
         yield started
     playground.run("pkill", "-KILL", "-f", "trustd run", check=False)
-    wait_until(lambda: not daemons(playground), "no daemon is left", seconds=10)
+    wait_until(lambda: not daemons(playground), "no daemon is left", seconds=60)
     playground.run("rm", "-rf", "/etc/trustd", "/var/lib/trustd")
 
 

@@ -11,9 +11,12 @@ from tests.documents.typing_in import Shell
 BAD_ANSWER = 3
 """What trustctl ends with where it worked and the answer is bad, as the pages want to show."""
 
-LOOKS = ("trustctl status", "trustctl guest", "trustctl explain")
+LOOKS = tuple(
+    f"trustctl {each}"
+    for each in ("status", "guest", "explain", "why", "incidents", "audit verify")
+)
 """Commands that change nothing: on a busy machine a reader looks once more a little later."""
-PATIENCE, PAUSE = 20.0, 0.5
+PATIENCE, PAUSE = 60.0, 0.5
 
 
 def run(page: Path, shell: Shell) -> int:

@@ -18,6 +18,7 @@ INSTALL = PROJECT / "docs/install.md"
 
 
 @pytest.mark.lab
+@pytest.mark.timeout(900)
 def test_every_command_runs_on_a_real_hypervisor(shell: Shell) -> None:
     """The README's commands, and those of a how-to, all succeed beside a daemon that was begun
     with the settings and the policy of a fresh installation."""

@@ -12,6 +12,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.lab
+@pytest.mark.timeout(900)
 def test_every_command_of_the_tutorial_does_what_is_shown(shell: Shell) -> None:
     """Typed in their order, all commands of the tutorial succeed and say what the page shows."""
     assert run(PROJECT / "docs/tutorial.md", shell) >= 25

@@ -15,7 +15,7 @@ from typing import Any, Self
 from tests.lab.errors import LabError
 
 END = "\x1e"  # a separator that no program here prints
-SECONDS = 120.0
+SECONDS = 300.0
 
 
 class Shell:

@@ -9,12 +9,17 @@ import time
 import pytest
 
 from tests.conformance.client import EVALUATION, Client
+from tests.e2e.line import TOO_MUCH, last_without, reload, tick, ticks, unforgiving
 from tests.lab.daemon import SOCKET, Daemon
 from tests.lab.errors import LabError
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
-CALLERS = {"callers": [{"name": "storage", "user": os.getuid(), "dialects": ["authzen"]}]}
+CALLERS = {
+    "callers": [{"name": "storage", "user": os.getuid(), "dialects": ["authzen"]}],
+    # a late answer is a denial, and these tests are about what is answered
+    "deadline": "10s",
+}
 
 
 def trusted(guest):
@@ -43,7 +48,8 @@ def test_answers_follow_the_guests_band(host, trio, policy):
     with Daemon(host, policy, decisions=CALLERS) as daemon:
         daemon.wait_guest(web.name, trusted, "is trusted", seconds=60)
         assert ask(daemon, web.name, "write")
-        web.write(8 * 2**20)
+        reload(daemon, unforgiving(policy))
+        web.write(TOO_MUCH)
         daemon.wait(lambda: not ask(daemon, web.name, "write"), "writing is denied", seconds=60)
         assert ask(daemon, web.name, "read")
         found = daemon.trustctl(
@@ -69,6 +75,7 @@ def test_answers_follow_the_guests_band(host, trio, policy):
         assert "write" in lost
         fallen = time.time()
         web.quiet()
+        reload(daemon, policy)
         daemon.wait(lambda: ask(daemon, web.name, "write"), "writing is permitted", seconds=120)
         options = ("--at", str(fallen), "-o", "json")
         then = json.loads(daemon.trustctl("why", web.name, "write", target, *options, check=False))
@@ -116,7 +123,10 @@ def test_label_gives_a_guest_another_role(host, trio, observing):
         daemon.wait_guest(web.name, trusted, "is trusted", seconds=60)
         roles = daemon.guest(web.name)["roles"]
         daemon.trustctl("label", web.name, "app=nothing")
-        daemon.wait_guest(web.name, lambda now: now["roles"] != roles, "has other roles")
+        answered = tick(daemon)
+        changed = lambda now: now["roles"] != roles  # noqa: E731
+        seen = ticks(daemon, [web.name], changed)[web.name]
+        assert last_without(seen, changed) < answered + 2
         assert daemon.guest(web.name)["labels"]["app"] == "nothing"
         assert not ask(daemon, web.name, "read")
         daemon.stop()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.test_line import TWICE, settled
-from tests.lab.daemon import DIRECTORY, Daemon
+from tests.e2e.line import TOO_MUCH, reload, settled, unforgiving
+from tests.lab.daemon import Daemon
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
 def test_incident_is_walked_through_by_the_command_line(host, trio, policy):
@@ -16,8 +16,7 @@ def test_incident_is_walked_through_by_the_command_line(host, trio, policy):
     and its report has what happened, who did what, and the trust as a plot."""
     web = trio[0]
     policy += "\nincidents: {open_at: guarded, severities: {guarded: major}}\n"
-    # a state of its own: incidents of other tests are none of this one's
-    with Daemon(host, policy, state=f"{DIRECTORY}/incident") as daemon:
+    with Daemon(host, policy) as daemon:
 
         def rows(*options):
             told = daemon.trustctl("incidents", *options, "-o", "plain").splitlines()
@@ -28,7 +27,8 @@ def test_incident_is_walked_through_by_the_command_line(host, trio, policy):
 
         daemon.wait_guest(web.name, settled, "is trusted", seconds=60)
         assert not state()
-        web.write(TWICE)
+        reload(daemon, unforgiving(policy))
+        web.write(TOO_MUCH)
         daemon.wait(lambda: state() == ["open"], "an incident opens", seconds=60)
         (number, severity, *_), *_ = rows()
         assert severity == "major"
@@ -42,6 +42,7 @@ def test_incident_is_walked_through_by_the_command_line(host, trio, policy):
         daemon.start()
         assert [row[:1] + row[7:8] for row in rows()] == [[number, "grace"]]
         web.quiet()
+        reload(daemon, policy)
         daemon.wait(lambda: state() == ["recovered"], "the guest recovers", seconds=90)
         daemon.trustctl("incident", number, "resolve", "fault", "--reason", "a loop in a script")
         assert not state()
@@ -53,6 +54,8 @@ def test_incident_is_walked_through_by_the_command_line(host, trio, policy):
         assert "<svg" in page
         assert "<script" not in page
         audit = daemon.trustctl("audit", "show", "--kind", "incident", "-o", "plain")
+        # another guest that a busy machine leaves unmeasured for long has one of its own
+        audit = "\n".join(line for line in audit.splitlines() if web.uuid in line)
         for act in ("opened", "ack", "assign", "comment", "recovered", "resolve"):
             assert act in audit
         assert audit.count('"act": "opened"') == 1

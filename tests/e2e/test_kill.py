@@ -26,11 +26,15 @@ from trustd.hypervisor import ControlConnection, HypervisorSettings
 from trustd.model import Action, GuestId, Mode, Setting
 from trustd.repository import Database, IntentLedger
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 KILLS = 100
-LONGEST = 0.25
-"""Seconds that a run may last, from its first decision: a few applications and undoings."""
+PATIENCE = 60.0
+"""Seconds after which what was to come does not come any more."""
+SHORTEST = 0.25
+"""Seconds that a run may last at least, from its first decision."""
+A_FEW = 4
+"""Of its applications and undoings, as long as they last here, are what it may have time for."""
 LEVERS = {"disk-throttle", "cpu-quota", "nic-link"}
 WISHES: dict[str, dict[str, Setting]] = {
     "free": {},
@@ -78,7 +82,7 @@ class Host:
         database = Database(self.state)
         ledger = IntentLedger(database)
         control = ControlConnection(HypervisorSettings(uri=self.uri))
-        settings = EnforceSettings(deadline=10, patience=30)
+        settings = EnforceSettings(deadline=PATIENCE, patience=PATIENCE)
         levers = [each for each in standard_actuators(self.cgroups) if each.name in LEVERS]
         enforcer = Enforcer(control, ledger, levers, settings)
         try:
@@ -118,14 +122,14 @@ def killed(context: Any, host: Host, seed: int, delay: float) -> list[tuple[str,
     process = context.Process(target=flip, args=(host, seed, its))
     process.start()
     its.close()
-    assert mine.poll(30), "the run has begun"
+    assert mine.poll(PATIENCE), "the run has begun"
     time.sleep(delay)
     process.kill()
-    process.join(10)
+    process.join(PATIENCE)
     assert process.exitcode == -9
     told = []
     try:
-        while mine.poll(10):
+        while mine.poll(PATIENCE):
             told.append(mine.recv())
     except EOFError:
         return told
@@ -152,9 +156,9 @@ def test_a_hundred_kills_leave_nothing_looser_and_nothing_unrecorded(
             GuestId(guest.uuid),
             guest.spec.mac(0),
         )
-        settled = "free"
+        settled, longest = "free", SHORTEST
         for number in range(KILLS):
-            told = killed(context, place, chance.getrandbits(32), chance.uniform(0, LONGEST))
+            told = killed(context, place, chance.getrandbits(32), chance.uniform(0, longest))
             decided = told[-1][1]
             former = next((wish for what, wish in reversed(told) if what == "done"), settled)
             found = in_force(guest)
@@ -167,7 +171,9 @@ def test_a_hundred_kills_leave_nothing_looser_and_nothing_unrecorded(
                 for lever, felt in found.items():
                     assert felt == inf or lever in recorded, where
                 assert recorded.get("disk-throttle", {}) == {}, where
+                began = time.monotonic()
                 enforcer.reconcile({place.guest: place.desired(decided)}, at=time.time())
+                longest = max(SHORTEST, A_FEW * (time.monotonic() - began))
                 assert in_force(guest) == FELT[decided], where
                 assert {each.lever for each in ledger.intents()} == WISHES[decided].keys(), where
             settled = decided

@@ -8,12 +8,22 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.e2e.line import (
+    TOO_MUCH,
+    done,
+    last_without,
+    reload,
+    restored,
+    settled,
+    tick,
+    ticks,
+    unforgiving,
+)
 from tests.e2e.test_acknowledge import NOBODY, journal
-from tests.e2e.test_line import TWICE, done, restored, settled
 from tests.lab.daemon import SOCKET, Daemon
 from tests.lab.state import live_state
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 AS_NOBODY = f"""
 import http.client, os, socket, sys
@@ -40,25 +50,30 @@ def order(daemon, *words):
     return json.loads(daemon.trustctl(*words, "--reason", "a test", "-o", "json"))
 
 
-def tick(daemon):
-    return daemon.get("/v1/status")["tick"]
-
-
 def narrowed(guest):
     return done(guest, "disk-throttle")
 
 
+def whole(guest):
+    return not any(each["status"] in {"applied", "held"} for each in guest["actions"])
+
+
 @contextmanager
 def trusting(host, guests, policy):
-    """A daemon that trusts all guests, and what libvirt says of each; no order outlives it."""
+    """A daemon that trusts all guests, and what libvirt says of each; no order outlives it.
+
+    Who falls then does not rise by itself.
+    """
     with Daemon(host, policy) as daemon:
         before = {}
         for guest in guests:
             daemon.wait_guest(guest.name, settled, "is trusted", seconds=LONGER)
             before[guest.name] = live_state(guest)
+        reload(daemon, unforgiving(policy))
         try:
             yield daemon, before
         finally:
+            reload(daemon, policy)
             order(daemon, "resume")
             for guest in guests:
                 guest.quiet()
@@ -80,25 +95,25 @@ def test_narrowing_by_hand_outlives_a_kill_and_ends_on_time(ready, trio):
     its restart; when the time is over the guest is, by itself, exactly as it was."""
     web = trio[0]
     daemon, before = ready
-    tried = order(daemon, "override", web.name, "--band", "guarded", "--for", "25s", "--dry-run")
+    tried = order(daemon, "override", web.name, "--band", "guarded", "--for", "60s", "--dry-run")
     assert live_state(web) == before[web.name]
-    made = order(daemon, "override", web.name, "--band", "guarded", "--for", "25s")
+    made = order(daemon, "override", web.name, "--band", "guarded", "--for", "60s")
     daemon.kill()
     assert [effect["applied"] for effect in made["effects"]] == [
         effect["applied"] for effect in tried["effects"]
     ]
     daemon.start()
-    now = daemon.wait_guest(web.name, narrowed, "is narrowed")
+    now = daemon.wait_guest(web.name, narrowed, "is narrowed", seconds=LONGER)
     assert (now["band"], now["automatic"]) == ("guarded", "trusted")
     assert now["override"]["by"]
     assert live_state(web) != before[web.name]
-    daemon.wait_guest(web.name, restored, "is given everything back", seconds=LONGER)
+    daemon.wait_guest(web.name, restored, "is given everything back", seconds=2 * LONGER)
     assert live_state(web) == before[web.name]
     acts = [said["act"] for guest, said in journal(daemon, "override") if guest == web.uuid]
     assert acts[-2:] == ["given", "ended"]
     given, ended = (said for _, said in journal(daemon, "override")[-2:])
     assert (given["uid"], given["reason"], given["after"]) == (0, "a test", "guarded")
-    assert ended["seconds"] == 25
+    assert ended["seconds"] == 60
 
 
 def test_release_and_protection_restore_within_a_tick(ready, trio):
@@ -106,23 +121,20 @@ def test_release_and_protection_restore_within_a_tick(ready, trio):
     release, and by a protection, although it goes on; without either it is narrowed again."""
     web = trio[0]
     daemon, before = ready
-    web.write(TWICE)
+    web.write(TOO_MUCH)
     daemon.wait_guest(web.name, narrowed, "is narrowed", seconds=LONGER)
     for give, take in (
         (("release", web.name, "--for", "10m"), ("override", web.name, "--clear")),
         (("protect", web.name), ("protect", web.name, "--remove")),
     ):
-        since = tick(daemon)
         made = order(daemon, *give)
+        answered = tick(daemon)
         assert {step["lever"] for step in made["effects"][0]["restored"]} >= {"disk-throttle"}
-        now = daemon.wait_guest(
-            web.name,
-            lambda now: not any(each["status"] in {"applied", "held"} for each in now["actions"]),
-            "is given everything back",
-        )
-        # one tick may have been under way, and one shows what the next found
-        assert now["tick"] <= since + 3
-        assert now["automatic"] != "trusted"
+        seen = ticks(daemon, [web.name], whole)[web.name]
+        # one tick may have been under way, one shows what the next found, and libvirt may need
+        # some more on a busy machine
+        assert last_without(seen, whole) <= answered + 4
+        assert seen[-1]["automatic"] != "trusted"
         assert live_state(web) == before[web.name]
         order(daemon, *take)
         daemon.wait_guest(web.name, narrowed, "is narrowed again", seconds=LONGER)
@@ -134,7 +146,7 @@ def test_pause_leaves_no_difference_on_any_guest_and_resume_narrows_again(ready,
     would be done; over a restart too; resumed, it is narrowed again."""
     web = trio[0]
     daemon, before = ready
-    web.write(TWICE)
+    web.write(TOO_MUCH)
     daemon.wait_guest(web.name, narrowed, "is narrowed", seconds=LONGER)
     made = order(daemon, "pause", "--for", "10m")
     assert web.uuid in {effect["guest"] for effect in made["effects"]}
@@ -142,15 +154,13 @@ def test_pause_leaves_no_difference_on_any_guest_and_resume_narrows_again(ready,
     daemon.start()
     now = daemon.wait_guest(
         web.name,
-        lambda now: (
-            done(now, "disk-throttle", "would-apply")
-            and not any(each["status"] in {"applied", "held"} for each in now["actions"])
-        ),
+        lambda now: done(now, "disk-throttle", "would-apply") and whole(now),
         "is only observed",
+        seconds=LONGER,
     )
     assert (now["mode"], now["band"]) == ("observe", now["automatic"])
     assert {guest.name: live_state(guest) for guest in trio} == before
-    assert "PAUSED" in daemon.trustctl("status", "-o", "table")
+    assert "PAUSED" in daemon.trustctl("status", "-o", "table", check=False)
     assert "a test" in daemon.get("/readyz")["checks"]["enforcement"]["reason"]
     order(daemon, "resume")
     daemon.wait_guest(web.name, narrowed, "is narrowed again", seconds=LONGER)
@@ -163,7 +173,7 @@ def test_kept_pause_stands_still(ready, trio):
     web = trio[0]
     daemon, before = ready
     order(daemon, "pause", "--for", "10m", "--keep")
-    web.write(TWICE)
+    web.write(TOO_MUCH)
     now = daemon.wait_guest(
         web.name, lambda now: now["automatic"] not in {"", "trusted"}, "falls", seconds=LONGER
     )
@@ -213,7 +223,7 @@ def test_spike_on_all_guests_is_held_until_somebody_looks(host, trio, policy):
     found = next(line for line in policy.splitlines() if line.startswith("limits:"))
     with trusting(host, trio, policy.replace(found, limit)) as (daemon, before):
         for guest in trio:
-            guest.write(8 * TWICE)
+            guest.write(TOO_MUCH)
         daemon.wait(
             lambda: daemon.get("/v1/status")["orders"]["held"].get("too-many", 0) >= 1,
             "somebody is held",

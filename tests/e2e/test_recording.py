@@ -9,10 +9,11 @@ import sys
 
 import pytest
 
+from tests.e2e.line import TOO_MUCH
 from tests.lab.daemon import DIRECTORY, Daemon
 from tests.lab.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
 def trustctl(*arguments):
@@ -35,15 +36,17 @@ def recording(host, trio, policy, tmp_path):
     process = host.popen(*daemon.command("record", file))
     try:
         readings = lambda: path.read_text("utf-8").count('"reading"')  # noqa: E731
-        wait_until(lambda: path.exists() and readings() > 12, "a calm time is recorded", seconds=60)
-        web.write(8_000_000)
+        wait_until(
+            lambda: path.exists() and readings() > 12, "a calm time is recorded", seconds=120
+        )
+        web.write(TOO_MUCH)
         calm = readings()
-        wait_until(lambda: readings() > calm + 8, "the attack is recorded", seconds=60)
+        wait_until(lambda: readings() > calm + 8, "the attack is recorded", seconds=120)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
     return path
 
 

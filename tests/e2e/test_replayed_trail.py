@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.e2e.test_line import TWICE, done, fresh, restored
+from tests.e2e.line import TOO_MUCH, done, fresh, reload, restored, unforgiving
 from tests.lab.daemon import Daemon
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
 def narrowed(guest):
@@ -41,8 +41,9 @@ def test_the_trail_says_what_is_narrowed(host, trio, policy):
     daemon = Daemon(host, policy, on_stop="restore")
     with daemon:
         daemon.wait_guest(web.name, fresh, "is calm", seconds=60)
+        reload(daemon, unforgiving(policy))
         calm = time.time()
-        web.write(TWICE)
+        web.write(TOO_MUCH)
         daemon.wait_guest(web.name, lambda now: done(now, "disk-throttle"), "is narrowed")
         daemon.wait(lambda: agrees(daemon, web), "the trail agrees")
         assert replayed(daemon)[web.name]["narrowed"]
@@ -57,6 +58,7 @@ def test_the_trail_says_what_is_narrowed(host, trio, policy):
         daemon.wait_guest(web.name, lambda now: done(now, "disk-throttle"), "is narrowed again")
         daemon.wait(lambda: agrees(daemon, web), "the trail agrees")
         web.quiet()
+        reload(daemon, policy)
         daemon.wait_guest(web.name, restored, "is trusted again", seconds=120)
         daemon.wait(lambda: agrees(daemon, web), "the trail agrees")
         now = replayed(daemon)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.daemon import Daemon
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
 def trustd(*arguments, **environment):
@@ -41,9 +41,7 @@ def test_wrong_settings_end_with_78_and_every_place(tmp_path, command):
 def test_wrong_policy_ends_with_78_and_its_place(tmp_path, policy):
     """A policy with a feature that nothing measures ends the daemon with 78 and says where."""
     bad = tmp_path / "policy.yaml"
-    bad.write_text(
-        policy.replace("disk.write.bytes: {max: 4MiB/s", "disk.wrte.bytes: {max: 4MiB/s")
-    )
+    bad.write_text(policy.replace("disk.write.bytes:", "disk.wrte.bytes:"))
     done = trustd("check-config", TRUSTD_POLICY=str(bad))
     assert done.returncode == 78
     line = next(

@@ -17,7 +17,7 @@ from trustd.model import GuestId
 
 GUEST = GuestId("b1946ac9-2492-4d23-8476-5e7f0a9c3d11")
 SIZE = 8 * 2**20
-SECONDS = 20.0
+SECONDS = 60.0
 PROMPT = b"qemu-io> "
 
 
@@ -45,7 +45,7 @@ def served(gates: Gates, gate: Gate) -> Iterator[subprocess.Popen[bytes]]:
     place = gates.place(gate)
     command = [sys.executable, "-I", "-m", "trustd.gate", str(place)]
     with subprocess.Popen(command) as process:
-        wait_until(lambda: serving(place) == process.pid, "the gate serves", seconds=30)
+        wait_until(lambda: serving(place) == process.pid, "the gate serves", seconds=90)
         try:
             yield process
         finally:
@@ -57,7 +57,7 @@ class Client:
 
     def __init__(self, gate: Gate) -> None:
         server = f'"server":{{"type":"unix","path":"{gate.socket}"}}'
-        reconnect = '"reconnect-delay":20'
+        reconnect = '"reconnect-delay":90'
         image = f'json:{{"driver":"{gate.format}","file":{{"driver":"nbd",{server},{reconnect}}}}}'
         self._process = subprocess.Popen(
             ["qemu-io", image],
@@ -77,7 +77,7 @@ class Client:
     def close(self) -> None:
         """Hang up."""
         if self._process.poll() is None:
-            self._process.communicate(b"quit\n", timeout=20)
+            self._process.communicate(b"quit\n", timeout=60)
 
     def _said(self) -> str:
         """What comes before the next prompt."""

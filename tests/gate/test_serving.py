@@ -118,7 +118,7 @@ def test_the_socket_is_the_guests_alone(gates: Gates, gate: Gate) -> None:
         assert "wrote" in client.do("write 0 4k")
         with socket.socket(socket.AF_UNIX) as second:
             second.connect(gate.socket)
-            second.settimeout(10)
+            second.settimeout(60)
             assert second.recv(1) == b""
         client.close()
 
@@ -151,11 +151,11 @@ def test_an_image_that_is_in_use_is_not_served(gates: Gates, gate: Gate, tmp_pat
             return any(os.path.realpath(each) == os.path.realpath(gate.disk) for each in links)
 
         # asked before, the question itself would hold the lock that qemu-io wants
-        wait_until(opened, "qemu-io has it open", seconds=20)
-        wait_until(locked, "and holds it", seconds=20)
+        wait_until(opened, "qemu-io has it open", seconds=60)
+        wait_until(locked, "and holds it", seconds=60)
         keeper = Keeper(gates, tmp_path / "no-systemd")
         keeper.keep()
-        wait_until(lambda: "another QEMU" in keeper.told(gate), "it is refused", seconds=30)
+        wait_until(lambda: "another QEMU" in keeper.told(gate), "it is refused", seconds=90)
         assert not serving(gates.place(gate))
         held.communicate(b"quit\n")
     with served(gates, gate):
@@ -172,7 +172,7 @@ def test_an_image_on_another_is_not_served(gates: Gates, tmp_path: Path) -> None
     gates.add(gate)
     keeper = Keeper(gates, tmp_path / "no-systemd")
     keeper.keep()
-    wait_until(lambda: "backing file" in keeper.told(gate), "it is refused", seconds=30)
+    wait_until(lambda: "backing file" in keeper.told(gate), "it is refused", seconds=90)
 
 
 def test_the_keeper_starts_what_ended_and_nothing_twice(
@@ -182,16 +182,16 @@ def test_the_keeper_starts_what_ended_and_nothing_twice(
     started again; one that is retired ends."""
     first = Keeper(gates, tmp_path / "no-systemd")
     first.keep()
-    assert first.wait(gate)
+    assert first.wait(gate, within=90)
     first.keep()  # sees that it serves
     process = serving(gates.place(gate))
     second = Keeper(gates, tmp_path / "no-systemd")
     second.keep()
     assert serving(gates.place(gate)) == process
     os.kill(process, signal.SIGKILL)
-    wait_until(lambda: not serving(gates.place(gate)), "it is gone", seconds=30)
+    wait_until(lambda: not serving(gates.place(gate)), "it is gone", seconds=60)
     first.keep()
-    assert first.wait(gate)
+    assert first.wait(gate, within=90)
     place, again = gates.place(gate), serving(gates.place(gate))
     assert again not in {0, process}
     second.retire(gate)
@@ -206,26 +206,26 @@ def test_a_gate_that_is_being_retired_keeps_no_tick_waiting(
     """While a server takes its time to end, looking after the gates comes back at once."""
     keeper = Keeper(gates, tmp_path / "no-systemd")
     keeper.keep()
-    assert keeper.wait(gate)
+    assert keeper.wait(gate, within=90)
     ending, end = threading.Event(), threading.Event()
     begin_end = keeping._end
 
     def slowly(place: Path) -> None:
         ending.set()
-        assert end.wait(20)
+        assert end.wait(120)
         begin_end(place)
 
     monkeypatch.setattr(keeping, "_end", slowly)
     retiring = threading.Thread(target=keeper.retire, args=(gate,))
     retiring.start()
-    assert ending.wait(20)
+    assert ending.wait(60)
     looking = threading.Thread(target=keeper.keep)
     looking.start()
-    looking.join(10)
+    looking.join(30)
     waits = looking.is_alive()
     end.set()
-    retiring.join(20)
-    looking.join(20)
+    retiring.join(60)
+    looking.join(60)
     assert not waits
     assert not gates.known
 
@@ -237,11 +237,11 @@ import time
 from pathlib import Path
 from trustd.gate import Gates, Keeper
 Keeper(Gates(Path({str(tmp_path / "gates")!r})), Path({str(tmp_path / "none")!r})).keep()
-time.sleep(60)
+time.sleep(600)
 """
     place = gates.place(gate)
     with subprocess.Popen([sys.executable, "-c", code]) as starter:
-        wait_until(lambda: serving(place) > 0, "it serves", seconds=20)
+        wait_until(lambda: serving(place) > 0, "it serves", seconds=90)
         client = Client(gate)
         assert "wrote" in client.do("write 0 4k")
         starter.kill()

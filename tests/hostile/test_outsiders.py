@@ -61,7 +61,7 @@ def walked(daemon: Running, user: int, group: int) -> list[tuple[str, str, int]]
         text=True,
         check=False,
         cwd=PROJECT,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return [tuple(each) for each in json.loads(done.stdout)]
@@ -84,7 +84,7 @@ def standing(daemon: Running) -> dict[str, Any]:
 def over_tcp(
     daemon: Running, method: str, path: str, body: bytes | None, headers: dict[str, str]
 ) -> tuple[int, dict[str, str]]:
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()

@@ -19,7 +19,7 @@ class Unix(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("trustd", timeout=20)
+        super().__init__("trustd", timeout=60)
         self._path = path
 
     def connect(self) -> None:

@@ -29,7 +29,7 @@ ORDERS = {
     "burn": "burn {} 1",
     "quiet": "stop",
 }
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def main(arguments: list[str]) -> str:

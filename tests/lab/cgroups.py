@@ -134,7 +134,7 @@ def sweep(tops: list[Path]) -> None:
         for group in top.glob("trustd-lab-*"):
             owner = GROUP.fullmatch(group.name)
             if owner and started(int(owner["pid"])) != int(owner["started"]):
-                remove([group], seconds=5.0)
+                remove([group], seconds=30.0)
 
 
 def name_of(pid: int) -> str:

@@ -71,16 +71,18 @@ class Daemon:
             self._process = self.hypervisor.popen(
                 *self.command("run"), stdin=-3, stdout=log, stderr=log, **options
             )
-        wait_until(self._answers, "trustd answers", seconds=30)
+        wait_until(lambda: self._ended or self._answers(), "trustd answers", seconds=60)
+        if self._ended:
+            raise LabError(f"trustd ended with {self._process.returncode}\n{self.log()}")
         if ready:
-            self.wait(lambda: self.get("/readyz")["ready"], "trustd is ready", seconds=30)
+            self.wait(lambda: self.get("/readyz")["ready"], "trustd is ready", seconds=60)
 
     def stop(self, *, expected: int | None = 0) -> None:
-        """End it by SIGTERM; it must end with the ``expected`` code in 30 s."""
+        """End it by SIGTERM; it must end with the ``expected`` code in a minute."""
         process, self._process = self._process, None
         assert process is not None
         process.send_signal(signal.SIGTERM)
-        code = process.wait(30)
+        code = process.wait(60)
         if expected is not None and code != expected:
             raise LabError(f"trustd ended with {code}\n{self.log()}")
 
@@ -130,7 +132,7 @@ class Daemon:
         document = self.get(f"/v1/guests/{quote(name, safe='')}")
         return {**document.pop("summary", {}), **document}
 
-    def wait(self, condition: Callable[[], bool], what: str, *, seconds: float = 30.0) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, *, seconds: float = 60.0) -> None:
         """Wait until a condition holds; its failure shows the daemon's log."""
         try:
             wait_until(condition, what, seconds=seconds)
@@ -143,7 +145,7 @@ class Daemon:
         condition: Callable[[Document], bool],
         what: str,
         *,
-        seconds: float = 30.0,
+        seconds: float = 60.0,
     ) -> Document:
         """Wait until a condition on a guest holds; the guest as it then is."""
         last: Document = {}
@@ -159,21 +161,19 @@ class Daemon:
             raise LabError(f"{error}\nthe guest:\n{json.dumps(last, indent=1)}") from None
         return last
 
+    @property
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
     def _answers(self) -> bool:
-        assert self._process is not None
-        if self._process.poll() is not None:
-            raise LabError(f"trustd ended with {self._process.returncode}\n{self.log()}")
-        try:
-            return bool(self.get_bytes("/livez"))
-        except OSError:
-            return False
+        return bool(self.get_bytes("/livez"))
 
 
 class _Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:

@@ -50,18 +50,17 @@ def another_hypervisor(shared: Path) -> Iterator[StartHypervisor]:
 
 @pytest.fixture
 def guests(hypervisor: Hypervisor) -> Iterator[StartGuests]:
-    mine: list[Guest] = []
+    with contextlib.ExitStack() as stack:  # each is removed, whatever becomes of another
 
-    def start(*specs: GuestSpec) -> list[Guest]:
-        before = len(hypervisor.guests)
-        try:
-            return hypervisor.start(*specs)
-        finally:
-            mine.extend(hypervisor.guests[before:])
+        def start(*specs: GuestSpec) -> list[Guest]:
+            before = len(hypervisor.guests)
+            try:
+                return hypervisor.start(*specs)
+            finally:
+                for guest in hypervisor.guests[before:]:
+                    stack.callback(guest.remove)
 
-    yield start
-    for guest in mine:
-        guest.remove()
+        yield start
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ class Guest:
         with self.domain() as domain:
             domain.create()
 
-    def wait_ready(self, *, seconds: float = 60.0, since: str = "") -> str:
+    def wait_ready(self, *, seconds: float = 120.0, since: str = "") -> str:
         """Wait until it obeys; return its boot id, which is another than ``since``."""
         deadline = time.monotonic() + seconds
         last: LabError | None = None
@@ -225,7 +225,7 @@ class Guest:
 
     def speed(self, *, seconds: float = 0.5) -> float:
         """Return how many turns of a loop its vCPU makes a second."""
-        answer = self._ask(f"speed {round(seconds * 1000)}", seconds=30.0 + seconds)
+        answer = self._ask(f"speed {round(seconds * 1000)}", seconds=60.0 + seconds)
         return int(answer["loops"]) / seconds
 
     def reaches(self, address: str = GATEWAY) -> bool:
@@ -233,7 +233,7 @@ class Guest:
         return self._ask(f"ping {address}")["reached"] == "1"
 
     def attempt(
-        self, what: Literal["read", "write"], *, block: int = 0, seconds: float = 10.0
+        self, what: Literal["read", "write"], *, block: int = 0, seconds: float = 60.0
     ) -> str:
         """Read or write 4 KiB of its first disk; "" where that went well, else the error (EIO).
 
@@ -242,5 +242,5 @@ class Guest:
         answer = self._ask(f"attempt {what} {block}", seconds=seconds)
         return "" if answer["done"] == "1" else answer["error"]
 
-    def _ask(self, command: str, *, seconds: float = 30.0) -> dict[str, str]:
+    def _ask(self, command: str, *, seconds: float = 60.0) -> dict[str, str]:
         return self._channel.ask(command, seconds=seconds)

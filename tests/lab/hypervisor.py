@@ -80,7 +80,7 @@ class Hypervisor(Namespaces):
         pid = self.path("/run/libvirtd.pid").read_text("utf-8").strip()
         self.run("kill", "-KILL" if kill else "-TERM", pid)
         process = self.path(f"/proc/{pid}")
-        wait_until(lambda: not process.exists(), "libvirtd has gone", seconds=30)
+        wait_until(lambda: not process.exists(), "libvirtd has gone", seconds=60)
 
     def start_libvirtd(self) -> None:
         """Start libvirtd; it answers when this returns."""
@@ -94,7 +94,7 @@ class Hypervisor(Namespaces):
 
     # Guests
 
-    def start(self, *specs: GuestSpec, seconds: float = 120.0) -> list[Guest]:
+    def start(self, *specs: GuestSpec, seconds: float = 180.0) -> list[Guest]:
         """Define and start guests side by side; return them when all obey commands."""
         deadline = time.monotonic() + seconds
         guests = [self._define(spec) for spec in specs]

@@ -41,7 +41,7 @@ def keep(owner: int, uuid: str, name: str, shared: list[str]) -> None:
         Path("/sys/shared").write_text("".join(f"{path}\n" for path in shared), "utf-8")
         _run(owner_end, uuid, name, groups)
     finally:
-        cgroups.remove(groups, seconds=10.0)
+        cgroups.remove(groups, seconds=30.0)
 
 
 def _run(owner_end: int, uuid: str, name: str, groups: list[Path]) -> None:

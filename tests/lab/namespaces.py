@@ -92,7 +92,7 @@ class Namespaces:
         """Kill everything inside, at once; return when nothing of it is left."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            keeper.communicate(timeout=60)
+            keeper.communicate(timeout=120)
         told = self._told()
         if self._log is not None:
             self._log.close()
@@ -157,11 +157,12 @@ class Inside(subprocess.Popen[Any]):
         wait_until(
             lambda: self.poll() is not None or bool(children.read_text("utf-8")),
             "the command runs",
-            seconds=10,
+            seconds=60,
         )
         if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(children.read_text("utf-8")), sig)
+            for child in children.read_text("utf-8").split():  # none where it has just ended
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), sig)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)

@@ -9,7 +9,7 @@ from tests.lab.hypervisor import Hypervisor
 from tests.lab.namespaces import CLEAN
 from tests.lab.waiting import wait_until
 
-SECONDS_TO_BOOT = 60.0
+SECONDS_TO_BOOT = 180.0
 PACKAGES = {"systemd": "/lib/systemd/systemd", "dbus": "/lib/systemd/system/dbus.service"}
 """The file that shows that a Debian package is there, beyond what every hypervisor needs."""
 
@@ -58,8 +58,12 @@ class Booted(Hypervisor):
         return self.systemctl("show", "--value", "-p", name, unit).stdout.strip()
 
     def journal(self, *arguments: str) -> str:
-        """Return lines of the journal; by default the last of all units."""
+        """Return lines of the journal; by default the last of all units.
+
+        What was said before is in it: journald is waited for.
+        """
         asked = arguments or ("-n", "60")
+        self.run("journalctl", "--sync", check=False)
         return self.run("journalctl", "--no-pager", "--quiet", *asked, check=False).stdout
 
     def logs(self) -> list[tuple[str, str]]:

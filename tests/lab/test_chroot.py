@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab.namespaces import PROJECT
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 # A directory, not a mount, with what a bare Debian has; in a mount namespace that goes with it.
 BARE = """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from xml.etree import ElementTree as ET
 
 import libvirt
 import pytest
@@ -18,7 +19,7 @@ from tests.lab.hypervisor import Hypervisor
 from tests.lab.spec import LABELS, MIB, Disk, GuestSpec
 from tests.lab.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
@@ -41,6 +42,17 @@ def per_second(guest: Guest, counter: str, *, seconds: float = 3.0) -> float:
 def state(guest: Guest) -> int:
     with guest.domain() as domain:
         return int(domain.state()[0])
+
+
+def set_link(guest: Guest, link: str) -> None:
+    """Change the link of its only interface, whatever that says of a link now."""
+    with guest.domain() as domain:
+        interface = ET.fromstring(domain.XMLDesc()).find("devices/interface")  # noqa: S314 - libvirt's
+        assert interface is not None
+        for said in interface.findall("link"):
+            interface.remove(said)
+        ET.SubElement(interface, "link", state=link)
+        domain.updateDeviceFlags(ET.tostring(interface, encoding="unicode"), LIVE)
 
 
 def test_libvirt_answers_outside_on_both_sockets(hypervisor: Hypervisor) -> None:
@@ -66,15 +78,15 @@ def test_labels_are_in_the_metadata(guest: Guest) -> None:
 
 def test_a_quiet_guest_is_calm(guest: Guest) -> None:
     """A guest without a behaviour costs next to nothing and touches nothing."""
-    wait_until(lambda: per_second(guest, "cpu.time", seconds=2) < 0.05e9, "calm", seconds=20)
-    assert per_second(guest, "block.0.wr.bytes", seconds=1) == 0
-    assert per_second(guest, "net.0.tx.pkts", seconds=1) < 3
+    wait_until(lambda: per_second(guest, "cpu.time", seconds=2) < 0.05e9, "calm", seconds=60)
+    wait_until(lambda: per_second(guest, "block.0.wr.bytes") == 0, "nothing written", seconds=60)
+    wait_until(lambda: per_second(guest, "net.0.tx.pkts") < 3, "nothing sent", seconds=60)
 
 
 @pytest.mark.parametrize(
     ("behave", "counter", "expected"),
     [
-        (lambda guest: guest.burn(0.2), "cpu.time", 0.2e9),
+        (lambda guest: guest.burn(0.1), "cpu.time", 0.1e9),
         (lambda guest: guest.write(1_000_000), "block.0.wr.bytes", 1_000_000),
         (lambda guest: guest.read(500_000, block=4096), "block.0.rd.bytes", 500_000),
         (lambda guest: guest.flood(200, size=500), "net.0.tx.pkts", 200),
@@ -91,16 +103,18 @@ def test_libvirt_sees_the_behaviour_at_its_rate(
     wait_until(
         lambda: per_second(guest, counter, seconds=2) == pytest.approx(expected, rel=0.4),
         f"{counter} grows by about {expected:g} a second",
-        seconds=30,
+        seconds=120,
     )
     guest.quiet()
-    assert per_second(guest, counter, seconds=1) < expected / 4
+    wait_until(  # what was under way may end after the answer
+        lambda: per_second(guest, counter, seconds=1) < expected / 2, "it ends", seconds=60
+    )
 
 
 def test_a_scan_of_hosts_asks_for_addresses_that_nobody_has(guest: Guest) -> None:
     """The scan of hosts is seen as a stream of small packets."""
     guest.scan("hosts", tries=20)
-    assert per_second(guest, "net.0.tx.pkts") > 10
+    wait_until(lambda: per_second(guest, "net.0.tx.pkts") > 10, "ten a second", seconds=60)
 
 
 def test_held_memory_is_seen_by_the_balloon(guest: Guest) -> None:
@@ -110,11 +124,11 @@ def test_held_memory_is_seen_by_the_balloon(guest: Guest) -> None:
         with guest.domain() as domain:
             return int(domain.memoryStats()["usable"])
 
-    wait_until(lambda: usable() > 25 * 1024, "the balloon reports", seconds=20)
+    wait_until(lambda: usable() > 25 * 1024, "the balloon reports", seconds=60)
     guest.hold(20)
-    wait_until(lambda: usable() < 20 * 1024, "20 MiB fewer are usable", seconds=20)
+    wait_until(lambda: usable() < 20 * 1024, "20 MiB fewer are usable", seconds=60)
     guest.quiet("hold")
-    wait_until(lambda: usable() > 25 * 1024, "they are usable again", seconds=20)
+    wait_until(lambda: usable() > 25 * 1024, "they are usable again", seconds=60)
 
 
 def test_the_guest_feels_a_disk_throttle(guest: Guest) -> None:
@@ -123,39 +137,44 @@ def test_the_guest_feels_a_disk_throttle(guest: Guest) -> None:
     with guest.domain() as domain:
         domain.setBlockIoTune("vda", {"write_bytes_sec": 100_000}, LIVE)
         try:
-            wait_until(lambda: guest.rates().written < 200_000, "the throttle is felt", seconds=10)
+            wait_until(lambda: guest.rates().written < 200_000, "the throttle is felt", seconds=60)
         finally:
             domain.setBlockIoTune("vda", {"write_bytes_sec": 0}, LIVE)
-    wait_until(lambda: guest.rates().written > 700_000, "it is gone", seconds=10)
-    assert guest.rates(seconds=2).written < 1_500_000
+    wait_until(lambda: guest.rates().written > 700_000, "it is gone", seconds=60)
+    # what it could not write meanwhile is many times that; its clock stands still at times
+    assert guest.rates(seconds=2).written < 2_000_000
 
 
 def test_the_guest_feels_its_link(guest: Guest) -> None:
     """With the link down there is no carrier inside and no way to the gateway; up again, both."""
-    with guest.domain() as domain:
-        found = re.search(r"<interface.*?</interface>", domain.XMLDesc(), re.DOTALL)
-        assert found
-        wait_until(guest.reaches, "it reaches the gateway", seconds=10)
-        for link, carrier in (("down", False), ("up", True)):
-            changed = found[0].replace("</interface>", f"<link state='{link}'/></interface>")
-            domain.updateDeviceFlags(changed, LIVE)
-            assert guest.counters().carrier is carrier
-            assert guest.reaches() is carrier
+    wait_until(guest.reaches, "it reaches the gateway", seconds=60)
+    try:
+        set_link(guest, "down")
+        wait_until(lambda: not guest.counters().carrier, "no carrier", seconds=60)
+        assert not guest.reaches()
+    finally:
+        set_link(guest, "up")
+    wait_until(lambda: guest.counters().carrier, "a carrier", seconds=60)
+    wait_until(guest.reaches, "it reaches the gateway again", seconds=60)
 
 
 def test_the_guest_feels_a_cpu_quota(guest: Guest) -> None:
-    """Under a quota of a tenth of a CPU the guest is slow inside, and fast again after it."""
-    free = guest.speed()
+    """Under a quota of a fiftieth of a CPU the guest is slow inside, and fast again after it."""
+
+    def fastest() -> float:
+        return max(guest.speed() for _ in range(3))  # a busy machine gives now more, now less
+
+    free = fastest()
     with guest.domain() as domain:
-        domain.setSchedulerParametersFlags({"vcpu_quota": 10_000}, LIVE)
+        domain.setSchedulerParametersFlags({"vcpu_quota": 2_000}, LIVE)
         try:
-            assert guest.speed() < free / 3
+            wait_until(lambda: fastest() < free / 3, "it is slow inside", seconds=60)
             guest.burn()
-            assert per_second(guest, "cpu.time") < 0.2e9
+            wait_until(lambda: per_second(guest, "vcpu.0.time") < 0.03e9, "it is held", seconds=60)
         finally:
             domain.setSchedulerParametersFlags({"vcpu_quota": -1}, LIVE)
         guest.quiet()
-    assert guest.speed() > free / 3
+    wait_until(lambda: fastest() > free / 2, "it is fast again", seconds=60)
 
 
 def test_a_frozen_guest_is_silent_until_thawed(guest: Guest) -> None:
@@ -163,10 +182,10 @@ def test_a_frozen_guest_is_silent_until_thawed(guest: Guest) -> None:
     guest.freeze()
     try:
         with pytest.raises(LabError, match="no answer to 'hello'"):
-            guest.wait_ready(seconds=0.5)
+            guest.wait_ready(seconds=2)
     finally:
         guest.thaw()
-    assert guest.wait_ready(seconds=10)
+    assert guest.wait_ready()
 
 
 def test_a_guest_reboots_crashes_and_powers_off(guests: StartGuests) -> None:
@@ -176,14 +195,14 @@ def test_a_guest_reboots_crashes_and_powers_off(guests: StartGuests) -> None:
     guest.reboot()
     assert guest.wait_ready() != boot
     guest.crash()
-    wait_until(lambda: state(guest) == libvirt.VIR_DOMAIN_CRASHED, "it has crashed", seconds=20)
+    wait_until(lambda: state(guest) == libvirt.VIR_DOMAIN_CRASHED, "it has crashed", seconds=60)
     with pytest.raises(LabError, match=r"(?s)'mortal' not ready .*sysrq_handle_crash"):
-        guest.wait_ready(seconds=0.5)  # and the error carries the guest's console
+        guest.wait_ready(seconds=2)  # and the error carries the guest's console
     guest.destroy()
     guest.start()
     guest.wait_ready()
     guest.power_off()
-    wait_until(lambda: state(guest) == libvirt.VIR_DOMAIN_SHUTOFF, "it is off", seconds=20)
+    wait_until(lambda: state(guest) == libvirt.VIR_DOMAIN_SHUTOFF, "it is off", seconds=60)
 
 
 def test_odd_guests_start(guests: StartGuests) -> None:
@@ -201,7 +220,7 @@ def test_odd_guests_start(guests: StartGuests) -> None:
     )
     assert bare.counters().carrier is False
     odd.write(100_000)
-    wait_until(lambda: odd.counters().written > 50_000, "it writes", seconds=10)
+    wait_until(lambda: odd.counters().written > 50_000, "it writes", seconds=60)
     with odd.domain() as domain:
         assert domain.name() == name
         ((_, stats),) = domain.connect().domainListGetStats([domain])
@@ -214,10 +233,12 @@ def test_guests_outlive_libvirtd(hypervisor: Hypervisor, guest: Guest) -> None:
     """libvirtd may end, be killed and come late: its guests run on, and it finds them."""
     pid = guest.pid
     hypervisor.stop_libvirtd()
-    with pytest.raises(libvirt.libvirtError):
-        libvirt.open(hypervisor.uri)
-    assert guest.counters().at > 0
-    hypervisor.start_libvirtd()
+    try:
+        with pytest.raises(libvirt.libvirtError):
+            libvirt.open(hypervisor.uri)
+        assert guest.counters().at > 0
+    finally:
+        hypervisor.start_libvirtd()
     hypervisor.restart_libvirtd(kill=True)
     assert state(guest) == libvirt.VIR_DOMAIN_RUNNING
     assert guest.pid == pid
@@ -234,10 +255,12 @@ def test_processes_inside_see_the_inside(hypervisor: Hypervisor, guest: Guest) -
     )
     process = hypervisor.popen(sys.executable, "-c", program, stdout=subprocess.PIPE, text=True)
     with process:
-        assert process.stdout
-        names, seen, links = json.loads(process.stdout.readline())
-        process.terminate()
-        assert process.wait(10) == -signal.SIGTERM
+        try:
+            assert process.stdout
+            names, seen, links = json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+        assert process.wait(60) == -signal.SIGTERM
     assert guest.name in names
     assert seen.startswith("qemu-system")
     assert {"lo", "virbr0"} < set(links)

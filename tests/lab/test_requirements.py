@@ -77,6 +77,7 @@ def test_the_lab_can_be_switched_off_knowingly(tmp_path: Path) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.timeout(900)
 def test_a_failure_shows_the_consoles(tmp_path: Path) -> None:
     """The report of a failed test has its guests' consoles and libvirt's log."""
     output = run_pytest(tmp_path, TRUSTD_LAB="")

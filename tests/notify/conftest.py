@@ -21,7 +21,7 @@ UUID = GuestId("d0000000-0000-0000-0000-000000000001")
 HOSTILE = "<script>alert(1)</script>\x1b[2J\n\u202e\u0000{{ .Labels }}\ud800" + "n" * 5000
 
 
-def until(condition: Callable[[], bool], within: float = 30.0) -> None:
+def until(condition: Callable[[], bool], within: float = 60.0) -> None:
     """Wait until a condition holds; fail where it does not in so many seconds."""
     end = time.monotonic() + within
     while not condition():

@@ -29,7 +29,7 @@ receivers: [{{name: "on", webhook_configs: [{{url: "{url}", send_resolved: true}
 
 
 def asked(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - of this test
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - of this test
         body: bytes = answer.read()
     return body
 
@@ -63,10 +63,12 @@ def alertmanager(tmp_path: Path, listener: Listener) -> Iterator[str]:
         except OSError:
             return False
 
-    until(ready)
-    yield url
-    process.terminate()
-    process.wait(10)
+    try:
+        until(ready)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def active(url: str) -> list[dict[str, Any]]:

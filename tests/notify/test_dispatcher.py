@@ -30,7 +30,7 @@ class Heard:
 
     def send(self, notices: Sequence[Notice]) -> None:
         self.tries += 1
-        self.hold.wait(10)
+        self.hold.wait(60)
         if self.broken:
             raise NotifyError("broken")
         if any(each.key == self.picky for each in notices):
@@ -149,7 +149,7 @@ def test_a_broken_receiver_holds_nobody_up(database: Database, black_hole: str) 
             dispatcher.begin(notice(f"n{number}"))
         took = time.monotonic() - began
         until(lambda: len(heard.told) == 200)
-        assert took < 2
+        assert took < 15
         assert dispatcher.states[0].waiting == 200
 
 
@@ -158,7 +158,7 @@ def test_a_receiver_that_recovers_hears_what_it_missed(
 ) -> None:
     """Failures are tried again, and told as a state until they end."""
     listener.status = 500
-    with telling(database, Webhook(Endpoint(listener.url, 5), "h")) as dispatcher:
+    with telling(database, Webhook(Endpoint(listener.url, 60), "h")) as dispatcher:
         dispatcher.begin(notice())
         until(lambda: dispatcher.states[0].failures >= 2)
         assert "500" in dispatcher.states[0].error

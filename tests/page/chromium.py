@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 
 BINARY = shutil.which("chromium")
-_START = 60.0
-PATIENCE = 30.0
+_START = 120.0
+PATIENCE = 90.0
 """Seconds in which anything that a page does must have come about."""
 _OPTIONS = (
     "--headless=new",
@@ -170,7 +170,7 @@ def browser() -> Iterator[int]:
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

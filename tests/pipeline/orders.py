@@ -58,7 +58,7 @@ def until(rig, condition):
         return condition()
 
     # so many ticks are over sooner than a thread that the machine has no time for
-    wait_until(so, "what the ticks bring about", seconds=30)
+    wait_until(so, "what the ticks bring about", seconds=90)
 
 
 def statuses(rig, guest=A):

@@ -201,7 +201,7 @@ class Rig:
             self._control,
             IntentLedger(self.database),
             standard_actuators(),
-            EnforceSettings(deadline=1.0, patience=1.0),
+            EnforceSettings(deadline=30.0, patience=30.0),
         )
         wired = wire(
             self.plugins,

@@ -38,7 +38,7 @@ class Recording:
         self.open.set()
 
     def do(self, action, occasion):
-        self.open.wait(10)
+        self.open.wait(60)
         self.asked.append((action.lever, occasion.guest.name, occasion.band))
         if self.error is not None:
             raise self.error
@@ -83,7 +83,7 @@ def until(rig, wanted, number=0):
         rig.tick(seconds=0.1)
         return errands(rig, number) == wanted
 
-    wait_until(so, f"errands {wanted}", seconds=30)
+    wait_until(so, f"errands {wanted}", seconds=60)
 
 
 DONE = {"capture": "done", "alert": "done"}
@@ -138,7 +138,7 @@ def test_who_was_away_and_comes_back_as_it_was_enters_nothing(trusted, trade):
     assert errands(rig) == DONE
     assert len(trade.asked) == 2
     rig.hypervisor.writes.clear()
-    wait_until(lambda: rig.tick() and rig.bands()["web-0"] == "trusted", "trusted", seconds=20)
+    wait_until(lambda: rig.tick() and rig.bands()["web-0"] == "trusted", "trusted", seconds=60)
     fall(rig, 0)
     until(rig, DONE)
     assert len(trade.asked) == 4
@@ -196,7 +196,7 @@ def test_who_rose_and_falls_again_has_it_done_again(trusted, trade):
     fall(rig, 0)
     until(rig, DONE)
     rig.hypervisor.writes.clear()
-    wait_until(lambda: rig.tick() and rig.bands()["web-0"] == "trusted", "trusted", seconds=20)
+    wait_until(lambda: rig.tick() and rig.bands()["web-0"] == "trusted", "trusted", seconds=60)
     assert errands(rig) == {}
     fall(rig, 0)
     until(rig, DONE)
@@ -225,11 +225,11 @@ def test_what_is_held_back_is_not_done(trusted, trade, policy):
     assert tight != policy
     rig = trusted(policy=tight)
     fall(rig, 0, 1)
-    wait_until(lambda: rig.tick(seconds=0.1) and len(trade.asked) == 2, "one done", seconds=10)
+    wait_until(lambda: rig.tick(seconds=0.1) and len(trade.asked) == 2, "one done", seconds=60)
     spared = ({"web-0", "web-1"} - {trade.asked[0][1]}).pop()
     assert errands(rig, int(spared[-1])) == {"capture": "withheld", "alert": "withheld"}
     rig.tick(32)
-    wait_until(lambda: rig.tick(seconds=0.1) and len(trade.asked) == 4, "both done", seconds=10)
+    wait_until(lambda: rig.tick(seconds=0.1) and len(trade.asked) == 4, "both done", seconds=60)
 
 
 def test_one_that_fails_is_told_and_costs_the_tick_nothing(trusted, trade):
@@ -283,7 +283,7 @@ def test_a_paused_guest_neither_rises_nor_falls(trusted):
     rig.hypervisor.change(replace(paused, state=GuestState.RUNNING))
     rig.tick(1)
     assert rig.bands()["web-0"] == "guarded"
-    wait_until(lambda: rig.tick() and rig.bands()["web-0"] == "trusted", "measured", seconds=20)
+    wait_until(lambda: rig.tick() and rig.bands()["web-0"] == "trusted", "measured", seconds=60)
 
 
 def test_a_guest_that_refuses_to_let_go_makes_one_finding(trusted):

@@ -45,7 +45,7 @@ def test_old_policies_go(new_rig):
         return len({id(each()) for each in seen if each() is not None}) <= 2
 
     # a collection that comes while another thread is within one does nothing
-    wait_until(only_those_are_alive, "the policies of earlier reloads are let go", seconds=30)
+    wait_until(only_those_are_alive, "the policies of earlier reloads are let go", seconds=90)
 
 
 def test_what_guests_ran_with_is_let_go_with_them(new_rig):

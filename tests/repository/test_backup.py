@@ -73,7 +73,7 @@ def test_a_backup_of_a_repository_in_use_is_whole(database, tmp_path):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert started.wait(20)
+        assert started.wait(60)
         target = tmp_path / "copy.db"
         made = back_up(database.path, target)
     finally:

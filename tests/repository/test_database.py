@@ -179,10 +179,10 @@ def test_given_up_work_does_not_end_the_writer(database):
 
     def slow(connection):
         began.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     first = database.submit(slow)
-    assert began.wait(10)
+    assert began.wait(60)
     assert add(database, "given up").cancel()
     last = add(database, "kept")
     go_on.set()
@@ -198,7 +198,7 @@ def test_close_does_not_wait_for_a_dead_disk(path):
     database.submit(lambda connection: go_on.wait(60))
     began = time.monotonic()
     database.close(within=0.2)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     go_on.set()
     database.close()
 
@@ -206,7 +206,7 @@ def test_close_does_not_wait_for_a_dead_disk(path):
 def test_a_write_that_waits_too_long_is_not_done(database):
     """What had not begun by its deadline changes nothing, then and later."""
     gate = threading.Event()
-    held = database.submit(lambda _: gate.wait(10))
+    held = database.submit(lambda _: gate.wait(60))
     with pytest.raises(StoreError, match="does not answer") as told:
         database.write(
             lambda each: each.execute("UPDATE trail SET name = 'changed'"), deadline=0.05
@@ -224,19 +224,19 @@ def test_a_write_that_has_begun_is_waited_for_or_said_to_be_unknown(database):
 
     def slowly(connection):
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         connection.execute("UPDATE trail SET name = 'changed'")
 
     with pytest.raises(Unsettled, match="not known whether"):
-        database.write(slowly, deadline=0.2)
+        database.write(slowly, deadline=1)
     assert begun.is_set()
     gate.set()
     assert database.write(lambda each: each.execute("SELECT name FROM trail").fetchone()) == (
         "changed",
     )
     gate.clear()
-    threading.Timer(0.2, gate.set).start()
-    database.write(slowly, deadline=0.05, patience=10)
+    threading.Timer(1.5, gate.set).start()
+    database.write(slowly, deadline=1, patience=60)
 
 
 def test_what_is_noted_beforehand_is_noted_in_time_or_never(database):
@@ -244,7 +244,7 @@ def test_what_is_noted_beforehand_is_noted_in_time_or_never(database):
     never is; otherwise it is on the disk."""
     journal, gate = Journal(database), threading.Event()
     entry = Entry(1.0, GuestId("a"), "web", "gate", {"do": "add"})
-    held = database.submit(lambda _: gate.wait(10))
+    held = database.submit(lambda _: gate.wait(60))
     with pytest.raises(StoreError, match="does not answer"):
         journal.write([entry], deadline=0.05)
     gate.set()

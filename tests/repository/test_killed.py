@@ -22,7 +22,9 @@ pytestmark = pytest.mark.slow
 
 KILLS = 100
 LONGEST = 0.35
-"""Seconds that a process may write before it is killed."""
+"""Seconds that a process may write before it is killed, from what its run waits for on."""
+FIRST = ("open", "open", "wall", "journal", "history")
+"""What a run waits for, in turns: on a slow machine as well each of them comes about."""
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.repository.killed"])
 
@@ -34,15 +36,17 @@ def killed_run(path: Path, run: int, seconds: float) -> Iterator[tuple[str, str]
     process.start()
     voice.close()
     with ear:
-        assert ear.recv_bytes().startswith(b"open"), "it began to write"
         timer = threading.Timer(seconds, process.kill)
-        timer.start()
+        first = FIRST[run % len(FIRST)]
         with suppress(EOFError):
             while True:
                 kind, _, key = ear.recv_bytes().decode().partition(" ")
+                if kind == first and timer.ident is None:
+                    timer.start()
                 yield kind, key
+        assert timer.ident is not None, "it began to write"
         timer.join()
-    process.join(30)
+    process.join(90)
     assert process.exitcode == -signal.SIGKILL, "it was killed, and did not end by itself"
 
 
@@ -86,5 +90,6 @@ def test_a_hundred_kills_lose_nothing_that_was_acted_on(tmp_path):
         database.close()
     with closing(sqlite3.connect(path)) as connection:
         assert rows(connection, "SELECT id FROM transition WHERE kind = 'pruned'")
-    assert min(counts[each] for each in ("intent", "decision", "wall", "journal")) > KILLS
+    assert counts["open"] == KILLS
+    assert min(counts[each] for each in ("intent", "decision", "wall", "journal")) > KILLS / 4
     assert counts["history"] > 10

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.lab.errors import LabError
 from tests.lab.systemd import Booted
 from tests.lab.waiting import wait_until
 
@@ -16,6 +17,8 @@ SETTINGS = "/etc/trustd/trustd.yaml"
 POLICY = "/etc/trustd/policies/default.yaml"
 SOCKET = "/run/trustd/trustd.sock"
 UNIT = "trustd.service"
+ANSWERED = (0, 3)
+"""What trustctl ends with where it has an answer: a good one, or a bad one."""
 SYSUSERS = "/etc/sysusers.d/trustd-enforce.conf"
 
 
@@ -45,8 +48,24 @@ def edit(host: Booted, path: str, old: str, new: str) -> None:
 
 
 def trustctl(host: Booted, *words: str) -> Any:
-    """The document that trustctl gets."""
-    return json.loads(host.run("trustctl", *words, "--output", "json").stdout)
+    """The document that trustctl gets: also one that says that something is not well."""
+    ended = host.run("trustctl", *words, "--output", "json", check=False)
+    if ended.returncode not in ANSWERED:
+        raise LabError(f"trustctl {words} ended with {ended.returncode}: {ended.stderr}")
+    return json.loads(ended.stdout)
+
+
+def wait_ready(host: Booted) -> dict[str, Any]:
+    """Wait until the service has looked and says that it is well; its status."""
+    status: dict[str, Any] = {}
+
+    def ready() -> bool:
+        status.clear()
+        status.update(trustctl(host, "status"))
+        return bool(status["ready"])
+
+    wait_until(ready, "trustd is ready", seconds=120)
+    return status
 
 
 def main_pid(host: Booted) -> int:
@@ -54,7 +73,7 @@ def main_pid(host: Booted) -> int:
     return int(host.property(UNIT, "MainPID"))
 
 
-def wait_status(host: Booted, pattern: str, *, seconds: float = 60) -> str:
+def wait_status(host: Booted, pattern: str, *, seconds: float = 120) -> str:
     """Wait until systemd's status line of the service is as it should be."""
     last = ""
 
