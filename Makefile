@@ -27,7 +27,7 @@ UNIT := $(PYTHON) -m pytest -q -n auto --dist worksteal
 # again, and the report says so (tests/lab/tries.py); any other only where a wait ran out.
 test: ## Run every test, on real guests too (root)
 	@tools/setup.sh test
-	$(PYTHON) -m pytest --reruns 2 --only-rerun LabError
+	$(PYTHON) -m pytest --reruns 2 --only-rerun LabError --durations 20
 
 unit: ## Run the tests that need no guest
 	@tools/setup.sh check
