@@ -208,9 +208,7 @@ ROWS = (
         "a month of history, 40 features each 5 s: the slowest timeline query",
         "100 ms",
         "repository",
-        "trust {query_trust_month_fine_p50_ms:.0f} ms in the median, "
-        "{query_trust_month_fine_worst_ms:.0f} ms at worst; a feature "
-        "{query_feature_month_fine_p50_ms:.0f} and {query_feature_month_fine_worst_ms:.0f} ms; "
+        "{slowest_query_p50_ms:.0f} ms in the median, {slowest_query_worst_ms:.0f} ms at worst; "
         "{guests} guests",
         "bench-repository",
     ),
